@@ -1,0 +1,9 @@
+//! What ELF and DWARF say: symbols, lines, inlined frames, types, values, locations, unwinding.
+//!
+//! This room knows the file formats (ELF, DWARF 4 and 5, the AArch64 DWARF ABI) and nothing of targets, hypervisors or files:
+//! bytes come in as [`ImageBytes`], memory through [`machine::VirtualMemory`]. An [`Image`] is immutable and shared;
+//! addresses in it are [`LinkVa`], and whoever placed it adds the slide. Start reading at [`image`].
+
+pub mod image;
+
+pub use image::{ImageBytes, ImageError, LinkVa};
