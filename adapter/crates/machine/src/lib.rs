@@ -5,13 +5,16 @@
 //! read through [`PhysicalMemory`].
 
 pub mod addr;
+pub mod arch;
 pub mod ids;
 pub mod memory;
 pub mod regs;
+pub mod space;
 pub mod target;
 
 pub use addr::{Ipa, Pa, Va};
 pub use ids::{GuestId, Pcpu, Vcpu, Vmid};
 pub use memory::{MemoryFault, PhysicalMemory, VirtualMemory};
 pub use regs::{El, Register, Registers, SysReg};
+pub use space::{AddressSpace, Regime, Stage1, Stage2, Translation, View};
 pub use target::{Resume, RunControl, Stop, StopReason, Target, TargetError, TargetEvent};

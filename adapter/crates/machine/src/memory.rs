@@ -21,6 +21,25 @@ pub enum MemoryFault {
         /// The descriptor found there.
         descriptor: u64,
     },
+    /// A table or block lies beyond the configured output size (an address size fault).
+    #[error(
+        "points beyond the output size: stage {stage}, level {level}, {kind} {address:#x}, descriptor {descriptor:#x}"
+    )]
+    AddressSize {
+        /// 1 or 2.
+        stage: u8,
+        /// Table level, -1 to 3.
+        level: i8,
+        /// What `address` is: `VA` for stage 1, `IPA` for stage 2.
+        kind: &'static str,
+        /// The input address of the failed stage.
+        address: u64,
+        /// The descriptor found there, or the base register.
+        descriptor: u64,
+    },
+    /// Walks are switched off for this half of the address space (TCR.EPD0, EPD1).
+    #[error("table walks are disabled by TCR.EPD: VA {0}")]
+    WalkDisabled(Va),
     /// The address is outside the range the translation regime covers, or not canonical.
     #[error("not a valid address here: VA {0}")]
     OutOfRange(Va),

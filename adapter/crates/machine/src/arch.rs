@@ -1,0 +1,3 @@
+//! One folder per architecture.
+
+pub mod aarch64;
