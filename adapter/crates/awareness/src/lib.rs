@@ -1,1 +1,12 @@
-//! Placeholder.
+//! What software keeps in memory: hypervisors ([`hypervisor`]) and guest operating systems ([`guest`]).
+//!
+//! This room knows Xen and Linux and how their structures are found. It does not know DAP, files, or how memory is
+//! reached: it is given a [`MachineView`] of one halt and images from `symbols`. Start reading at [`hypervisor`].
+
+pub mod guest;
+pub mod hypervisor;
+
+pub use guest::{Evidence, GuestKind, Mismatch, Placement};
+pub use hypervisor::{
+    Guest, Hypervisor, MachineView, OnCore, Provenance, RunState, Survey, VcpuState,
+};
