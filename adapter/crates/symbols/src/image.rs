@@ -1,10 +1,16 @@
 //! An ELF file opened: its sections, its build-id, and its DWARF ready to be asked.
 
 use std::fmt;
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
-use gimli::{EndianSlice, LittleEndian};
+use gimli::{Abbreviations, EndianSlice, LittleEndian, SectionId};
 use machine::Va;
+
+use crate::cache::Cache;
+use crate::debug::{DebugSections, Units};
+use crate::elf::{self, Elf, Section, Storage};
+use crate::symtab::SymbolTable;
 
 /// An address as the linker saw it; the image's slide turns it into a [`Va`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,4 +61,149 @@ pub enum ImageError {
         /// What it is for.
         architecture: String,
     },
+}
+
+/// How many units' abbreviations are kept: a stop touches a few dozen units.
+const UNITS_KEPT: usize = 64;
+
+/// An ELF file: immutable, shared by all that run this build. Holding one proves that it is for AArch64 and that its
+/// headers were readable; everything else is read when it is first asked for, and damage in it is in [`notes`](Self::notes).
+pub struct Image {
+    name: String,
+    bytes: ImageBytes,
+    elf: Elf,
+    symbols: OnceLock<SymbolTable>,
+    debug: OnceLock<DebugSections>,
+    units: OnceLock<Units>,
+    abbreviations: Cache<usize, Abbreviations>,
+}
+
+impl fmt::Debug for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Image")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Image {
+    /// Reads the headers and the build-id of an ELF file; never scans DWARF.
+    ///
+    /// # Errors
+    /// [`ImageError`] when it is no ELF file, damaged beyond use, or for another machine.
+    pub fn parse(name: &str, bytes: ImageBytes) -> Result<Self, ImageError> {
+        let elf = elf::read(name, (*bytes).as_ref())?;
+        Ok(Self {
+            name: name.to_owned(),
+            bytes,
+            elf,
+            symbols: OnceLock::new(),
+            debug: OnceLock::new(),
+            units: OnceLock::new(),
+            abbreviations: Cache::new(UNITS_KEPT),
+        })
+    }
+
+    /// The name it was opened by.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The GNU build-id.
+    #[must_use]
+    pub fn build_id(&self) -> Option<&[u8]> {
+        self.data().get(self.elf.build_id.as_ref()?.file.clone())
+    }
+
+    /// Where the build-id lies when loaded, `None` when it is not part of the program.
+    #[must_use]
+    pub fn build_id_address(&self) -> Option<LinkVa> {
+        self.elf.build_id.as_ref()?.address
+    }
+
+    /// Damage and absences found so far, each naming file and offset.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = self.elf.notes.clone();
+        if self.elf.relocatable {
+            notes.push(format!(
+                "{}: not linked yet (ET_REL), so its DWARF has no addresses and is not read",
+                self.name
+            ));
+        }
+        notes.extend(
+            self.debug
+                .get()
+                .into_iter()
+                .flat_map(|debug| debug.notes.clone()),
+        );
+        notes.extend(self.units.get().and_then(|units| units.note.clone()));
+        notes
+    }
+
+    /// The file's bytes at a link address, when all of them are in one loaded section.
+    #[must_use]
+    pub fn bytes_at(&self, address: LinkVa, length: usize) -> Option<&[u8]> {
+        let section = self.section_at(address)?;
+        let within = usize::try_from(address.0 - section.address).ok()?;
+        let bytes = self.data().get(section.file.clone())?;
+        bytes.get(within..within.checked_add(length)?)
+    }
+
+    /// Where instructions lie, neighbouring sections joined, in ascending order.
+    #[must_use]
+    pub fn executable_ranges(&self) -> Vec<Range<LinkVa>> {
+        let code = self.elf.sections.iter().filter(|section| section.is_code());
+        let mut ranges: Vec<_> = code
+            .map(|section| {
+                LinkVa(section.address)..LinkVa(section.address.saturating_add(section.size))
+            })
+            .collect();
+        ranges.sort_unstable_by_key(|range| range.start);
+        let mut joined: Vec<Range<LinkVa>> = Vec::new();
+        for range in ranges {
+            match joined.last_mut() {
+                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+                _ => joined.push(range),
+            }
+        }
+        joined
+    }
+
+    /// The loaded section that covers an address.
+    pub(crate) fn section_at(&self, address: LinkVa) -> Option<&Section> {
+        self.elf.sections.iter().find(|section| {
+            section.is_loaded()
+                && address.0 >= section.address
+                && address.0 - section.address < section.size
+                && (section.storage != Storage::Nothing || section.kind == object::elf::SHT_NOBITS)
+        })
+    }
+
+    pub(crate) fn data(&self) -> &[u8] {
+        (*self.bytes).as_ref()
+    }
+
+    pub(crate) fn elf(&self) -> &Elf {
+        &self.elf
+    }
+
+    pub(crate) fn symbol_table(&self) -> &SymbolTable {
+        self.symbols.get_or_init(|| SymbolTable::read(self))
+    }
+
+    /// The bytes of a debug section and its link address.
+    pub(crate) fn section(&self, id: SectionId) -> (&[u8], u64) {
+        let debug = self.debug.get_or_init(|| DebugSections::load(self));
+        debug.bytes(id, self.data())
+    }
+
+    pub(crate) fn units(&self) -> &Units {
+        self.units.get_or_init(|| Units::find(self))
+    }
+
+    pub(crate) fn abbreviation_cache(&self) -> &Cache<usize, Abbreviations> {
+        &self.abbreviations
+    }
 }

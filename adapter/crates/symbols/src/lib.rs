@@ -6,4 +6,10 @@
 
 pub mod image;
 
-pub use image::{ImageBytes, ImageError, LinkVa};
+mod cache;
+mod debug;
+mod elf;
+pub mod symtab;
+
+pub use image::{Image, ImageBytes, ImageError, LinkVa, Slice};
+pub use symtab::Symbol;
