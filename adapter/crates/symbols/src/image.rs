@@ -11,6 +11,7 @@ use crate::cache::Cache;
 use crate::debug::{DebugSections, Units};
 use crate::elf::{self, Elf, Section, Storage};
 use crate::symtab::SymbolTable;
+use crate::types;
 
 /// An address as the linker saw it; the image's slide turns it into a [`Va`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,6 +77,7 @@ pub struct Image {
     debug: OnceLock<DebugSections>,
     units: OnceLock<Units>,
     abbreviations: Cache<usize, Abbreviations>,
+    pub(crate) types: types::Store,
 }
 
 impl fmt::Debug for Image {
@@ -101,6 +103,7 @@ impl Image {
             debug: OnceLock::new(),
             units: OnceLock::new(),
             abbreviations: Cache::new(UNITS_KEPT),
+            types: types::Store::default(),
         })
     }
 

@@ -11,5 +11,9 @@ mod debug;
 mod elf;
 pub mod symtab;
 
+mod entry;
+pub mod types;
+
 pub use image::{Image, ImageBytes, ImageError, LinkVa, Slice};
 pub use symtab::Symbol;
+pub use types::{Field, Type, TypeError, TypeId};
