@@ -15,6 +15,7 @@ pub use view::View;
 pub use walk::{DescriptorKind, Step, Walk};
 
 use crate::arch::aarch64::paging::{Cause, Hole, Leaf};
+use crate::arch::aarch64::regime::Range;
 use crate::{Ipa, MemoryFault, Pa, PhysicalMemory, Va};
 
 /// How addresses of one piece of software become physical addresses.
@@ -256,7 +257,7 @@ impl Stage {
     ///   54    53    7:6       4:2
     /// | UXN | PXN | AP[2:1] | AttrIndx |     (Arm ARM D8.3, D8.4; MAIR_ELx)
     /// ```
-    fn of_first(stage1: &Stage1, range: &crate::arch::aarch64::regime::Range, leaf: &Leaf) -> Self {
+    fn of_first(stage1: &Stage1, range: &Range, leaf: &Leaf) -> Self {
         let bit = |n: u32| leaf.descriptor >> n & 1 == 1;
         let attribute = stage1.mair >> ((leaf.descriptor >> 2 & 7) * 8) & 0xff;
         let table = if range.flat_permissions {
