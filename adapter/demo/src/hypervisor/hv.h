@@ -3,7 +3,7 @@
  * A debugger reads these by name through DWARF (vms, pcpus), so a field says what it holds and is not packed away.
  * Where the guest's registers are:
  *   general registers  in `vcpu.regs`, written at every entry to EL2;
- *   EL1 registers      in `vcpu.el1` while the vCPU is on no core, else in the core;
+ *   EL1 registers      in the core while `vcpu.loaded`, else in `vcpu.el1`;
  *   hypervisor's own   in `vcpu.hyp` while the vCPU is on no core: each vCPU has its own EL2 stack. */
 #ifndef HV_H
 #define HV_H
@@ -55,8 +55,10 @@ struct vm;
 
 struct vcpu {
     struct guest_regs regs;
-    struct el1_regs el1;
+    uint64_t stack_top; /* of its EL2 stack; vectors.S knows that it follows `regs` */
     struct hyp_context hyp;
+    struct el1_regs el1;
+    bool loaded; /* core `pcpu` has the EL1 registers */
     struct vm *vm; /* NULL: the idle vCPU of a pCPU */
     uint32_t index;
     enum run_state state;
@@ -67,7 +69,7 @@ struct vcpu {
     uint64_t time_in[RUN_STATES]; /* counter ticks spent in each state */
     uint64_t exits, switches, migrations;
     struct vcpu *next; /* in the run queue */
-};
+} __attribute__((aligned(16))); /* SP_EL2 points to it */
 
 struct vm {
     const char *name;
@@ -83,9 +85,9 @@ struct vm {
     char line[96]; /* console output, printed when the line is whole */
 };
 
-/* A physical core; TPIDR_EL2 points here. vectors.S knows that `current` comes first. */
+/* A physical core; TPIDR_EL2 points here. */
 struct pcpu {
-    struct vcpu *current;
+    struct vcpu *current; /* whose EL2 stack it is on */
     uint32_t index;
     uint64_t slice_end; /* counter value at which `current` has had its turn */
     uint64_t ticks, switches;

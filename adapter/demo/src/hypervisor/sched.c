@@ -115,14 +115,17 @@ static void el1_restore(const struct el1_regs *el1)
 /* Gives the core's EL1 registers and stage 2 from one vCPU to the other. An idle core has VMID 0 and no tables. */
 static void world_switch(struct vcpu *from, struct vcpu *to)
 {
-    if (from->vm)
+    if (from->vm) {
         el1_save(&from->el1);
+        from->loaded = false;
+    }
     write_sysreg(vttbr_el2, to->vm ? to->vm->vttbr : 0);
     if (to->vm) {
         write_sysreg(cntvoff_el2, to->vm->cntvoff);
         write_sysreg(vmpidr_el2, 1ull << 31 | to->index);
         isb();
         el1_restore(&to->el1);
+        to->loaded = true;
     }
     isb();
 }
@@ -160,18 +163,19 @@ void schedule(void)
         to->switches++;
         core->switches++;
         world_switch(from, to);
-        core->current = to;
         cpu_switch(&from->hyp, &to->hyp);
+        this_pcpu()->current = from; /* which has a core again, maybe another one */
     }
     spin_unlock(&sched_lock);
 }
 
 /* The end of `schedule` for a vCPU that runs for the first time. */
-void schedule_first(void);
-void schedule_first(void)
+void schedule_first(struct vcpu *vcpu);
+void schedule_first(struct vcpu *vcpu)
 {
+    this_pcpu()->current = vcpu;
     spin_unlock(&sched_lock);
-    inject(this_pcpu()->current);
+    inject(vcpu);
 }
 
 void vcpu_wake(struct vcpu *vcpu)

@@ -31,11 +31,9 @@ void irqs_handle(struct vcpu *vcpu)
     }
 }
 
-void trap_irq(void);
-void trap_irq(void)
+void trap_irq(struct vcpu *vcpu);
+void trap_irq(struct vcpu *vcpu)
 {
-    struct vcpu *vcpu = this_pcpu()->current;
-
     vcpu->exits++;
     irqs_handle(vcpu);
     schedule();
@@ -61,10 +59,9 @@ static void trap_data_abort(struct vcpu *vcpu, uint32_t iss)
     vcpu->regs.pc += 4;
 }
 
-void trap_sync(void);
-void trap_sync(void)
+void trap_sync(struct vcpu *vcpu);
+void trap_sync(struct vcpu *vcpu)
 {
-    struct vcpu *vcpu = this_pcpu()->current;
     uint64_t esr = read_sysreg(esr_el2);
 
     vcpu->exits++;

@@ -1,10 +1,11 @@
 // Exceptions to EL2 and the switch from one vCPU's EL2 stack to another's.
 //
-// TPIDR_EL2 points to struct pcpu, whose first field points to struct vcpu, whose first field is struct guest_regs.
-// SP_EL2 is at the very top of the vCPU's stack whenever the guest runs. These functions have no caller: their CFI
-// says so, and what lies beyond is the guest.
+// While a guest runs, SP_EL2 points to its struct vcpu, whose first field is struct guest_regs: entering EL2 stores the
+// guest's registers there and then takes the vCPU's EL2 stack. The entry points have no caller: their CFI says so, and
+// what lies beyond is the guest.
 
 #define REGS_PC     (31 * 8)
+#define STACK_TOP   (33 * 8)
 
     .cfi_sections .debug_frame
 
@@ -21,29 +22,28 @@
     .endm
 
     .macro save_guest
-    stp     x0, x1, [sp, #-16]!
-    mrs     x0, tpidr_el2
-    ldr     x0, [x0]
-    stp     x2, x3, [x0, #16]
-    stp     x4, x5, [x0, #32]
-    stp     x6, x7, [x0, #48]
-    stp     x8, x9, [x0, #64]
-    stp     x10, x11, [x0, #80]
-    stp     x12, x13, [x0, #96]
-    stp     x14, x15, [x0, #112]
-    stp     x16, x17, [x0, #128]
-    stp     x18, x19, [x0, #144]
-    stp     x20, x21, [x0, #160]
-    stp     x22, x23, [x0, #176]
-    stp     x24, x25, [x0, #192]
-    stp     x26, x27, [x0, #208]
-    stp     x28, x29, [x0, #224]
-    str     x30, [x0, #240]
-    ldp     x2, x3, [sp], #16
-    stp     x2, x3, [x0]
-    mrs     x2, elr_el2
-    mrs     x3, spsr_el2
-    stp     x2, x3, [x0, #REGS_PC]
+    stp     x0, x1, [sp]
+    stp     x2, x3, [sp, #16]
+    stp     x4, x5, [sp, #32]
+    stp     x6, x7, [sp, #48]
+    stp     x8, x9, [sp, #64]
+    stp     x10, x11, [sp, #80]
+    stp     x12, x13, [sp, #96]
+    stp     x14, x15, [sp, #112]
+    stp     x16, x17, [sp, #128]
+    stp     x18, x19, [sp, #144]
+    stp     x20, x21, [sp, #160]
+    stp     x22, x23, [sp, #176]
+    stp     x24, x25, [sp, #192]
+    stp     x26, x27, [sp, #208]
+    stp     x28, x29, [sp, #224]
+    mrs     x0, elr_el2
+    stp     x30, x0, [sp, #240]
+    mrs     x1, spsr_el2
+    str     x1, [sp, #REGS_PC + 8]
+    mov     x0, sp                      // the vCPU: argument of what is called next
+    ldr     x1, [sp, #STACK_TOP]
+    mov     sp, x1
     mov     x29, xzr
     .endm
 
@@ -72,44 +72,47 @@ vectors:
 
     outermost guest_sync
     save_guest
+    mov     x19, x0
     bl      trap_sync
     b       enter_guest
     done guest_sync
 
     outermost guest_irq
     save_guest
+    mov     x19, x0
     bl      trap_irq
     b       enter_guest
     done guest_irq
 
-// Where a vCPU that never ran begins: cpu_switch returns here.
+// Where a vCPU that never ran begins: cpu_switch returns here, with x19 as `vcpu_start` left it.
     outermost vcpu_first_entry
+    mov     x0, x19
     bl      schedule_first
     b       enter_guest
     done vcpu_first_entry
 
+// x19: the vCPU.
     outermost enter_guest
-    mrs     x0, tpidr_el2
-    ldr     x0, [x0]
-    ldp     x2, x3, [x0, #REGS_PC]
-    msr     elr_el2, x2
-    msr     spsr_el2, x3
-    ldp     x2, x3, [x0, #16]
-    ldp     x4, x5, [x0, #32]
-    ldp     x6, x7, [x0, #48]
-    ldp     x8, x9, [x0, #64]
-    ldp     x10, x11, [x0, #80]
-    ldp     x12, x13, [x0, #96]
-    ldp     x14, x15, [x0, #112]
-    ldp     x16, x17, [x0, #128]
-    ldp     x18, x19, [x0, #144]
-    ldp     x20, x21, [x0, #160]
-    ldp     x22, x23, [x0, #176]
-    ldp     x24, x25, [x0, #192]
-    ldp     x26, x27, [x0, #208]
-    ldp     x28, x29, [x0, #224]
-    ldr     x30, [x0, #240]
-    ldp     x0, x1, [x0]
+    mov     sp, x19
+    ldp     x0, x1, [sp, #REGS_PC]
+    msr     elr_el2, x0
+    msr     spsr_el2, x1
+    ldp     x0, x1, [sp]
+    ldp     x2, x3, [sp, #16]
+    ldp     x4, x5, [sp, #32]
+    ldp     x6, x7, [sp, #48]
+    ldp     x8, x9, [sp, #64]
+    ldp     x10, x11, [sp, #80]
+    ldp     x12, x13, [sp, #96]
+    ldp     x14, x15, [sp, #112]
+    ldp     x16, x17, [sp, #128]
+    ldp     x18, x19, [sp, #144]
+    ldp     x20, x21, [sp, #160]
+    ldp     x22, x23, [sp, #176]
+    ldp     x24, x25, [sp, #192]
+    ldp     x26, x27, [sp, #208]
+    ldp     x28, x29, [sp, #224]
+    ldr     x30, [sp, #240]
     eret
     done enter_guest
 

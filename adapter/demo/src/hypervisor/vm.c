@@ -29,9 +29,11 @@ bool vcpu_start(struct vcpu *vcpu, uint64_t entry, uint64_t argument)
         return false;
     vcpu->regs = (struct guest_regs){ .x = { argument }, .pc = entry, .pstate = PSTATE_EL1H_MASKED };
     vcpu->el1 = (struct el1_regs){ .sctlr_el1 = SCTLR_EL1_RESET };
+    vcpu->stack_top = (uint64_t)hyp_stacks[vcpu->vm - vms][vcpu->index] + HYP_STACK_SIZE;
     vcpu->hyp = (struct hyp_context){
+        .x19_x28 = { (uint64_t)vcpu },
         .lr = (uint64_t)vcpu_first_entry,
-        .sp = (uint64_t)hyp_stacks[vcpu->vm - vms][vcpu->index] + HYP_STACK_SIZE,
+        .sp = vcpu->stack_top,
     };
     vcpu_wake(vcpu);
     return true;
