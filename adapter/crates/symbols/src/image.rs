@@ -10,6 +10,7 @@ use machine::Va;
 use crate::cache::Cache;
 use crate::debug::{DebugSections, Units};
 use crate::elf::{self, Elf, Section, Storage};
+use crate::names::Index;
 use crate::symtab::SymbolTable;
 use crate::types;
 
@@ -76,6 +77,7 @@ pub struct Image {
     symbols: OnceLock<SymbolTable>,
     debug: OnceLock<DebugSections>,
     units: OnceLock<Units>,
+    index: OnceLock<Index>,
     abbreviations: Cache<usize, Abbreviations>,
     pub(crate) types: types::Store,
 }
@@ -102,6 +104,7 @@ impl Image {
             symbols: OnceLock::new(),
             debug: OnceLock::new(),
             units: OnceLock::new(),
+            index: OnceLock::new(),
             abbreviations: Cache::new(UNITS_KEPT),
             types: types::Store::default(),
         })
@@ -142,6 +145,12 @@ impl Image {
                 .flat_map(|debug| debug.notes.clone()),
         );
         notes.extend(self.units.get().and_then(|units| units.note.clone()));
+        notes.extend(
+            self.index
+                .get()
+                .into_iter()
+                .flat_map(|index| index.notes.clone()),
+        );
         notes
     }
 
@@ -204,6 +213,11 @@ impl Image {
 
     pub(crate) fn units(&self) -> &Units {
         self.units.get_or_init(|| Units::find(self))
+    }
+
+    /// The index; built by whoever asks first.
+    pub(crate) fn index(&self) -> &Index {
+        self.index.get_or_init(|| Index::build(self))
     }
 
     pub(crate) fn abbreviation_cache(&self) -> &Cache<usize, Abbreviations> {

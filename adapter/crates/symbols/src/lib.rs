@@ -9,11 +9,14 @@ pub mod image;
 mod cache;
 mod debug;
 mod elf;
+pub mod names;
+mod scan;
 pub mod symtab;
 
 mod entry;
 pub mod types;
 
 pub use image::{Image, ImageBytes, ImageError, LinkVa, Slice};
+pub use names::FunctionId;
 pub use symtab::Symbol;
 pub use types::{Field, Type, TypeError, TypeId};
