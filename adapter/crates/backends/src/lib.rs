@@ -1,1 +1,10 @@
-//! Placeholder.
+//! How a target is reached: a gdb remote stub (QEMU).
+//!
+//! This room knows sockets, files and the protocols spoken over them; it knows nothing of symbols, hypervisors or DAP.
+//! Start reading at [`open`]; [`gdb_remote`] is a target that runs.
+
+pub mod gdb_remote;
+pub mod open;
+pub mod rsp;
+
+pub use open::{OpenError, Options, RamFile, open};
