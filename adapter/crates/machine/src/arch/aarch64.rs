@@ -1,4 +1,5 @@
 //! Armv8-A in AArch64 state.
 
+pub mod insn;
 pub mod paging;
 pub mod regime;
