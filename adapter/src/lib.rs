@@ -1,1 +1,7 @@
-//! x
+//! A hypervisor-aware debug adapter: the only room that speaks DAP, JSON or async.
+//!
+//! It turns what a client asks into calls of [`engine`], and what the engine says into messages; it knows nothing of page
+//! tables, DWARF or a particular hypervisor. Start reading at [`connection`] (one client's life) and [`hub`] (who shows what).
+
+pub mod protocol;
+pub mod wire;
