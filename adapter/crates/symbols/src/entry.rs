@@ -2,11 +2,17 @@
 
 use std::sync::Arc;
 
-use gimli::{AttributeValue, DW_AT_name, DW_AT_type, DwAt, UnitOffset};
+use gimli::{
+    AttributeValue, DW_AT_abstract_origin, DW_AT_name, DW_AT_specification, DW_AT_type, DwAt,
+    UnitOffset,
+};
 
 use crate::Image;
 use crate::image::Slice;
 use crate::types::{TypeError, TypeId};
+
+/// How many references are followed from an entry to the one that says what was asked.
+const MAX_HOPS: usize = 8;
 
 /// An entry as gimli reads it.
 pub(crate) type Entry<'i> = gimli::DebuggingInformationEntry<Slice<'i>>;
@@ -74,6 +80,33 @@ impl<'i> OpenUnit<'i> {
         let value = entry.attr_value(DW_AT_name)?;
         let name = self.dwarf.attr_string(&self.unit, value).ok()?;
         Some(Arc::from(name.to_string_lossy()))
+    }
+
+    /// What `find` finds at the entry, or at the entry it stands for (`DW_AT_abstract_origin`, `DW_AT_specification`).
+    pub(crate) fn inherited<T>(
+        &self,
+        entry: &Entry<'i>,
+        find: impl Fn(&OpenUnit<'i>, &Entry<'i>) -> Option<T>,
+    ) -> Option<T> {
+        if let Some(found) = find(self, entry) {
+            return Some(found);
+        }
+        let mut next = self.origin(entry)?;
+        for _ in 0..MAX_HOPS {
+            let home = OpenUnit::open(self.image, next.unit).ok()?;
+            let entry = home.entry(next.offset).ok()?;
+            if let Some(found) = find(&home, &entry) {
+                return Some(found);
+            }
+            next = home.origin(&entry)?;
+        }
+        None
+    }
+
+    /// The entry this one stands for.
+    pub(crate) fn origin(&self, entry: &Entry<'i>) -> Option<TypeId> {
+        self.reference(entry, DW_AT_abstract_origin)
+            .or_else(|| self.reference(entry, DW_AT_specification))
     }
 
     /// `DW_AT_type`.

@@ -14,9 +14,15 @@ mod scan;
 pub mod symtab;
 
 mod entry;
+pub mod location;
 pub mod types;
+pub mod value;
+pub mod variables;
 
 pub use image::{Image, ImageBytes, ImageError, LinkVa, Slice};
+pub use location::{Frame, Frameless, LocateError, Place};
 pub use names::FunctionId;
 pub use symtab::Symbol;
 pub use types::{Field, Type, TypeError, TypeId};
+pub use value::{Value, ValueError};
+pub use variables::Variable;

@@ -2,7 +2,6 @@
 
 use super::{BitField, Encoding, MAX_CHAIN, RecordKind, Type, TypeId};
 use crate::Image;
-use crate::entry::{OpenUnit, flag};
 
 /// Records looked through for one name: anonymous members nest, and hostile ones contain themselves.
 const MAX_RECORDS: usize = 256;
@@ -77,31 +76,12 @@ impl Image {
 
     /// The type called `name` in the namespace of `tag`, a definition if there is one.
     fn tagged(&self, name: &str, tag: Tag) -> Option<TypeId> {
-        let mut declared = None;
-        for index in 0..self.unit_count() {
-            let Ok(unit) = OpenUnit::open(self, index) else {
-                continue;
-            };
-            let mut defined = None;
-            let root = unit.unit.header.root_offset();
-            let walked = unit.children(root.0, |entry| {
-                if tag.fits(entry.tag()) && unit.name(entry).as_deref() == Some(name) {
-                    let id = TypeId {
-                        unit: index,
-                        offset: entry.offset().0,
-                    };
-                    match flag(entry, gimli::DW_AT_declaration) {
-                        true => declared = declared.or(Some(id)),
-                        false => defined = Some(id),
-                    }
-                }
-                defined.is_none()
-            });
-            if defined.is_some() && walked.is_ok() {
-                return defined;
-            }
-        }
-        declared
+        let found = self.types_by_name(name);
+        let entry = found.iter().find(|entry| tag.fits(entry.tag))?;
+        Some(TypeId {
+            unit: entry.unit,
+            offset: entry.offset,
+        })
     }
 
     /// The definition of a type that is only declared here, where the image has one.
