@@ -1,10 +1,15 @@
 //! Hypervisor awareness: which VMs exist, which vCPU is on which core, and the registers of every vCPU.
 //!
 //! A hypervisor is one file here that implements [`Hypervisor`]. To add one: read its structures through DWARF by field
-//! name (see `mirror`), fill a [`Survey`], bound every walk, say in `notes` what could not be read, and
+//! name (see [`mirror`](crate::mirror)), fill a [`Survey`], bound every walk, say in `notes` what could not be read, and
 //! never test a version number.
 
 pub mod entry;
+mod none;
+mod xen;
+
+pub use none::none;
+pub use xen::xen;
 
 use std::fmt;
 

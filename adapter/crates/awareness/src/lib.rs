@@ -5,8 +5,9 @@
 
 pub mod guest;
 pub mod hypervisor;
+pub mod mirror;
 
-pub use guest::{Evidence, GuestKind, Mismatch, Placement};
+pub use guest::{Evidence, GuestKind, Mismatch, Placement, place, place_hypervisor};
 pub use hypervisor::{
-    Guest, Hypervisor, MachineView, OnCore, Provenance, RunState, Survey, VcpuState,
+    Guest, Hypervisor, MachineView, OnCore, Provenance, RunState, Survey, VcpuState, none, xen,
 };
