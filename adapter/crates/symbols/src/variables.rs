@@ -247,15 +247,18 @@ impl Locals {
 
 /// Whether a block covers `pc`; `None` when it has no addresses.
 fn covers<'i>(unit: &OpenUnit<'i>, entry: &Entry<'i>, pc: LinkVa) -> Option<bool> {
-    let mut ranges = unit.dwarf.die_ranges(&unit.unit, entry).ok()?;
-    let mut any = None;
+    if !entry.has_attr(dw::DW_AT_low_pc) && !entry.has_attr(dw::DW_AT_ranges) {
+        return None;
+    }
+    let Ok(mut ranges) = unit.dwarf.die_ranges(&unit.unit, entry) else {
+        return Some(false);
+    };
     while let Ok(Some(range)) = ranges.next() {
-        any = Some(false);
         if range.begin <= pc.0 && pc.0 < range.end {
             return Some(true);
         }
     }
-    any
+    Some(false)
 }
 
 /// `None` when it has no name: the compiler's own.

@@ -36,6 +36,9 @@ fn spell(image: &Image, mut ty: Option<TypeId>, budget: &mut usize) -> String {
             }
             Type::Qualified { qualifier, to } => {
                 if is_pointer(image, *to) {
+                    if !declarator.is_empty() && !declarator.starts_with(' ') {
+                        declarator.insert(0, ' ');
+                    }
                     declarator.insert_str(0, &format!(" {}", qualifier.keyword()));
                 } else {
                     prefix.push(*qualifier);
@@ -110,10 +113,24 @@ fn name(ty: &Type) -> String {
         None => format!("{keyword} {{...}}"),
     };
     match ty {
-        Type::Base { name, .. } | Type::Typedef { name, .. } => name.to_string(),
+        Type::Base { name, .. } => short(name).to_owned(),
+        Type::Typedef { name, .. } => name.to_string(),
         Type::Record(record) => tagged(record.kind.keyword(), &record.name),
         Type::Enum(enumeration) => tagged("enum", &enumeration.name),
         _ => "...".to_owned(),
+    }
+}
+
+/// GCC's names for C's base types as people write them.
+fn short(name: &str) -> &str {
+    match name {
+        "short int" => "short",
+        "short unsigned int" => "unsigned short",
+        "long int" => "long",
+        "long unsigned int" => "unsigned long",
+        "long long int" => "long long",
+        "long long unsigned int" => "unsigned long long",
+        other => other,
     }
 }
 
