@@ -22,6 +22,7 @@ use machine::{
     El, Pcpu, PhysicalMemory, Register, RunControl, Stop, SysReg, Target, TargetError, target::Trap,
 };
 
+use crate::mapped::MappedRam;
 use crate::rsp::description::{Description, Numbered};
 use crate::rsp::hex;
 use crate::rsp::stop_reply::ThreadId;
@@ -43,6 +44,8 @@ pub struct GdbRemote {
     longest_read: usize,
     /// What the monitor says lies where, when it can tell.
     map: Option<MemoryMap>,
+    /// RAM as files.
+    ram: Option<Arc<MappedRam>>,
     first_stop: Stop,
     armed: Vec<Trap>,
     /// The core the last resume was about.
@@ -80,11 +83,13 @@ impl Target for GdbRemote {
     }
 
     fn ram(&mut self) -> Result<Option<Vec<PhysicalRange>>, TargetError> {
-        Ok(self.map.as_ref().map(|map| map.ram.clone()))
+        self.link.halted()?;
+        let told = self.map.as_ref().map(|map| map.ram.clone());
+        Ok(told.or_else(|| Some(self.ram.as_ref()?.ranges().collect())))
     }
 
     fn mapped_ram(&self) -> Option<Arc<dyn PhysicalMemory + Send + Sync>> {
-        None
+        Some(Arc::clone(self.ram.as_ref()?) as Arc<_>)
     }
 
     fn first_stop(&self) -> Option<Stop> {

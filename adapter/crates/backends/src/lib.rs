@@ -4,7 +4,9 @@
 //! Start reading at [`open`]; [`gdb_remote`] is a target that runs.
 
 pub mod gdb_remote;
+mod mapped;
 pub mod open;
 pub mod rsp;
 
+pub use mapped::{FileBytes, map_file};
 pub use open::{OpenError, Options, RamFile, open};

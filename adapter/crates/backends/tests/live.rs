@@ -1,19 +1,28 @@
 //! Against a real stub: `HVDAP_TEST_GDB=gdb:unix:PATH cargo test -p backends --test live -- --ignored --nocapture`.
 //!
+//! `HVDAP_TEST_RAM=FILE` names the file that is the 256 MiB of RAM from 0x40000000 on, when there is one.
 //! The machine behind it should be busy in some guest; it is left halted between the tests and running at the end.
 
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use backends::{Options, open};
+use backends::{Options, RamFile, open};
 use machine::target::{PhysicalRead, Trap};
-use machine::{Pcpu, Register, Resume, RunControl, StopReason, SysReg, Target, TargetEvent, Va};
+use machine::{
+    Pa, Pcpu, Register, Resume, RunControl, StopReason, SysReg, Target, TargetEvent, Va,
+};
 
 const LIMIT: Duration = Duration::from_secs(5);
 
 fn target() -> Box<dyn Target> {
     let spec = std::env::var("HVDAP_TEST_GDB").expect("HVDAP_TEST_GDB names a stub");
-    open(&spec, &Options::default()).expect("it can be opened")
+    let ram = std::env::var_os("HVDAP_TEST_RAM").map(|file| RamFile {
+        file: file.into(),
+        address: Pa(0x4000_0000),
+        size: 256 << 20,
+    });
+    let ram = ram.into_iter().collect();
+    open(&spec, &Options { ram }).expect("it can be opened")
 }
 
 fn run(target: &mut dyn Target) -> &mut dyn RunControl {
@@ -140,7 +149,7 @@ fn memory(target: &mut dyn Target) {
     let mut byte = [0];
     let buffer = &mut byte[..];
     let mut device = [PhysicalRead {
-        address: machine::Pa(0x900_0000),
+        address: Pa(0x900_0000),
         buffer,
         ok: true,
     }];

@@ -1,17 +1,24 @@
 //! From an address to a halted target, whatever a client before us left behind.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use machine::{Pcpu, Stop, StopReason, TargetError};
+use machine::target::PhysicalRead;
+use machine::{Pcpu, PhysicalMemory, Stop, StopReason, TargetError};
 
 use super::GdbRemote;
 use super::link::{Link, PATIENCE, explain};
 use super::memory_map::MemoryMap;
 use super::stream::{Address, Stream};
+use crate::mapped::MappedRam;
 use crate::rsp::description::Description;
 use crate::rsp::hex;
 use crate::rsp::stop_reply::{StopReply, ThreadId};
-use crate::{OpenError, Options};
+use crate::{OpenError, Options, RamFile};
+
+/// How many places of a RAM file are compared with the target, and bytes at each.
+const SAMPLES: u64 = 64;
+const SAMPLE: usize = 32;
 
 /// Cores beyond these are ignored.
 const MOST_CORES: usize = 1024;
@@ -39,7 +46,7 @@ impl GdbRemote {
     ///
     /// # Errors
     /// When nothing answers within 5 s, or what answers lacks something a hypervisor's debugger needs.
-    pub fn connect(address: &Address, _options: &Options) -> Result<Self, OpenError> {
+    pub fn connect(address: &Address, options: &Options) -> Result<Self, OpenError> {
         let name = format!("gdb stub at {address}");
         let cannot = |reason: String| OpenError(format!("cannot connect to the {name}: {reason}"));
         let stream = Stream::connect(address, Instant::now() + PATIENCE)
@@ -99,7 +106,8 @@ impl GdbRemote {
             Err(TargetError::Refused { .. }) => None,
             Err(lost) => return Err(lost.into()),
         };
-        Ok(Self {
+        let ram = MappedRam::open(&options.ram)?.map(Arc::new);
+        let mut remote = Self {
             link,
             threads: threads.into(),
             current: None,
@@ -107,10 +115,55 @@ impl GdbRemote {
             description,
             longest_read: packet_size.clamp(8, LONGEST_READ),
             map,
+            ram,
             first_stop,
             armed: Vec::new(),
             resumed: first_stop.core,
-        })
+        };
+        remote.compare_ram(&options.ram)?;
+        Ok(remote)
+    }
+
+    /// Makes sure that the RAM files hold what the target has: a file of another run, or one that QEMU maps without
+    /// `share=on`, would show memory that is not there.
+    fn compare_ram(&mut self, files: &[RamFile]) -> Result<(), OpenError> {
+        for file in files {
+            if (self.map.as_ref()).is_some_and(|map| !map.is_memory(file.address, file.size)) {
+                return Err(OpenError(format!(
+                    "the RAM file {}: the {} has no RAM of {:#x} bytes at PA {}",
+                    file.file.display(),
+                    self.link.name(),
+                    file.size,
+                    file.address,
+                )));
+            }
+            let step = file.size / SAMPLES;
+            let places = (0..SAMPLES).map(|n| file.address.offset(n * step));
+            let mut theirs = [[0; SAMPLE]; SAMPLES as usize];
+            let mut reads: Vec<PhysicalRead<'_>> = (places.zip(&mut theirs))
+                .map(|(address, buffer)| PhysicalRead {
+                    address,
+                    buffer,
+                    ok: false,
+                })
+                .collect();
+            self.ask_memory(&mut reads.iter_mut().collect::<Vec<_>>())?;
+            for read in reads.iter().filter(|read| read.ok) {
+                let mut ours = [0; SAMPLE];
+                let ram = self.ram.as_ref();
+                if ram.is_some_and(|ram| ram.read_physical(read.address, &mut ours).is_ok())
+                    && ours != *read.buffer
+                {
+                    return Err(OpenError(format!(
+                        "the RAM file {} does not hold what the {} has at PA {}: is it this machine's, with share=on?",
+                        file.file.display(),
+                        self.link.name(),
+                        read.address,
+                    )));
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Physical memory by `m` and `M`.
 
 use machine::target::PhysicalRead;
-use machine::{Pa, TargetError};
+use machine::{Pa, PhysicalMemory, TargetError};
 
 use super::GdbRemote;
 use crate::rsp::hex;
@@ -17,20 +17,36 @@ struct Part {
 }
 
 impl GdbRemote {
-    /// Reads all pieces in one burst. Where the memory map is known, what is neither RAM nor ROM is not read: a device
-    /// may change by being read, and a corrupt page table may point anywhere.
+    /// Reads what the RAM files hold there, the rest in one burst. Where the memory map is known, what is neither RAM
+    /// nor ROM is not read: a device may change by being read, and a corrupt page table may point anywhere.
     pub(super) fn read_memory(
         &mut self,
         pieces: &mut [PhysicalRead<'_>],
     ) -> Result<(), TargetError> {
-        let map = self.map.as_ref();
-        for piece in pieces.iter_mut() {
+        self.link.halted()?;
+        let mut asked = Vec::new();
+        for piece in pieces {
             let size = piece.buffer.len() as u64;
-            piece.ok = map.is_none_or(|map| map.is_memory(piece.address, size));
+            let memory = (self.map.as_ref()).is_none_or(|map| map.is_memory(piece.address, size));
+            let file = self.ram.as_ref();
+            piece.ok =
+                file.is_some_and(|ram| ram.read_physical(piece.address, piece.buffer).is_ok());
+            if memory && !piece.ok {
+                asked.push(piece);
+            }
         }
+        self.ask_memory(&mut asked)
+    }
+
+    /// Reads all pieces by packets.
+    pub(super) fn ask_memory(
+        &mut self,
+        pieces: &mut [&mut PhysicalRead<'_>],
+    ) -> Result<(), TargetError> {
         let longest = self.longest_read;
         let mut parts = Vec::new();
-        for (index, piece) in pieces.iter().enumerate().filter(|(_, piece)| piece.ok) {
+        for (index, piece) in pieces.iter_mut().enumerate() {
+            piece.ok = true;
             let whole = piece.buffer.len();
             parts.extend((0..whole).step_by(longest).map(|offset| Part {
                 piece: index,
