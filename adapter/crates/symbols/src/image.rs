@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use gimli::{Abbreviations, EndianSlice, LittleEndian, SectionId};
 use machine::Va;
@@ -10,7 +10,10 @@ use machine::Va;
 use crate::cache::Cache;
 use crate::debug::{DebugSections, Units};
 use crate::elf::{self, Elf, Section, Storage};
-use crate::names::Index;
+use crate::inline::Scopes;
+use crate::lines::files::Files;
+use crate::lines::table::LineTable;
+use crate::names::{FunctionId, Index};
 use crate::symtab::SymbolTable;
 use crate::types;
 
@@ -68,6 +71,12 @@ pub enum ImageError {
 /// How many units' abbreviations are kept: a stop touches a few dozen units.
 const UNITS_KEPT: usize = 64;
 
+/// How many functions' scopes are kept.
+const FUNCTIONS_KEPT: usize = 256;
+
+/// How much damage found on the way is noted: more says nothing new.
+const DAMAGE_NOTED: usize = 32;
+
 /// An ELF file: immutable, shared by all that run this build. Holding one proves that it is for AArch64 and that its
 /// headers were readable; everything else is read when it is first asked for, and damage in it is in [`notes`](Self::notes).
 pub struct Image {
@@ -78,7 +87,11 @@ pub struct Image {
     debug: OnceLock<DebugSections>,
     units: OnceLock<Units>,
     index: OnceLock<Index>,
+    files: OnceLock<Files>,
     abbreviations: Cache<usize, Abbreviations>,
+    lines: Cache<u32, LineTable>,
+    scopes: Cache<FunctionId, Scopes>,
+    damage: Mutex<Vec<String>>,
     pub(crate) types: types::Store,
 }
 
@@ -105,7 +118,11 @@ impl Image {
             debug: OnceLock::new(),
             units: OnceLock::new(),
             index: OnceLock::new(),
+            files: OnceLock::new(),
             abbreviations: Cache::new(UNITS_KEPT),
+            lines: Cache::new(UNITS_KEPT),
+            scopes: Cache::new(FUNCTIONS_KEPT),
+            damage: Mutex::default(),
             types: types::Store::default(),
         })
     }
@@ -151,6 +168,8 @@ impl Image {
                 .into_iter()
                 .flat_map(|index| index.notes.clone()),
         );
+        let damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
+        notes.extend(damage.iter().cloned());
         notes
     }
 
@@ -218,6 +237,26 @@ impl Image {
     /// The index; built by whoever asks first.
     pub(crate) fn index(&self) -> &Index {
         self.index.get_or_init(|| Index::build(self))
+    }
+
+    /// Notes damage, once.
+    pub(crate) fn note(&self, damage: String) {
+        let mut noted = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
+        if noted.len() < DAMAGE_NOTED && !noted.contains(&damage) {
+            noted.push(damage);
+        }
+    }
+
+    pub(crate) fn files_once(&self) -> &OnceLock<Files> {
+        &self.files
+    }
+
+    pub(crate) fn line_cache(&self) -> &Cache<u32, LineTable> {
+        &self.lines
+    }
+
+    pub(crate) fn scope_cache(&self) -> &Cache<FunctionId, Scopes> {
+        &self.scopes
     }
 
     pub(crate) fn abbreviation_cache(&self) -> &Cache<usize, Abbreviations> {

@@ -9,6 +9,8 @@ pub mod image;
 mod cache;
 mod debug;
 mod elf;
+pub mod inline;
+pub mod lines;
 pub mod names;
 mod scan;
 pub mod symtab;
@@ -21,6 +23,8 @@ pub mod variables;
 
 pub use image::{Image, ImageBytes, ImageError, LinkVa, Slice};
 pub use location::{Frame, Frameless, LocateError, Place};
+pub use inline::{Function, SourceFrame};
+pub use lines::{LineAddress, LineSpan, Position};
 pub use names::FunctionId;
 pub use symtab::Symbol;
 pub use types::{Field, Type, TypeError, TypeId};

@@ -3,11 +3,16 @@
 //! Built once, in parallel, and kept as sorted tables of small numbers. A hash only proposes: the name itself is
 //! read from the entry on lookup, through `DW_AT_abstract_origin` and `DW_AT_specification`.
 
-use gimli::{AttributeValue, DebugInfoOffset, DwTag, Unit, UnitOffset, constants as dw};
+use gimli::{
+    AttributeValue, DebugInfoOffset, DebuggingInformationEntry, DwTag, Unit, UnitOffset,
+    constants as dw,
+};
 use rayon::prelude::*;
 
 use crate::Image;
 use crate::image::{LinkVa, Slice};
+use crate::lines::Position;
+use crate::lines::files::FileNames;
 use crate::scan::{Covered, Found, Named, Scan};
 use crate::symtab::name_hash;
 
@@ -184,6 +189,18 @@ impl Image {
         })
     }
 
+    /// The first function that begins at or after an address, and where.
+    pub(crate) fn next_function(&self, address: LinkVa) -> Option<(FunctionId, LinkVa)> {
+        let ranges = &self.index().function_ranges;
+        let next = ranges.partition_point(|range| range.start < address.0);
+        let range = ranges.get(next)?;
+        let function = FunctionId {
+            unit: range.unit,
+            offset: range.offset as usize,
+        };
+        Some((function, LinkVa(range.start)))
+    }
+
     /// The unit whose code covers an address, also one of assembly code without functions.
     pub(crate) fn unit_at(&self, address: LinkVa) -> Option<u32> {
         let index = self.index();
@@ -237,19 +254,49 @@ impl Image {
     }
 
     /// The name of an entry, its own or that of the entry it stands for, in whatever unit that lies.
-    pub(crate) fn name_of<'a>(
+    pub(crate) fn name_of<'a>(&'a self, unit: &Unit<Slice<'a>>, offset: UnitOffset) -> Option<Slice<'a>> {
+        let dwarf = self.dwarf();
+        self.through_origins(unit, offset, |unit, entry| {
+            let name = entry.attr_value(dw::DW_AT_name)?;
+            dwarf.attr_string(unit, name).ok()
+        })
+    }
+
+    /// Where a function is declared, by its own entry or the one it stands for.
+    pub(crate) fn declared_at(&self, function: FunctionId) -> Option<Position> {
+        let unit = self.unit(function.unit).ok()?;
+        self.through_origins(&unit, UnitOffset(function.offset), |unit, entry| {
+            let line = entry.attr_value(dw::DW_AT_decl_line)?.udata_value()?;
+            let file = match entry.attr_value(dw::DW_AT_decl_file)? {
+                AttributeValue::FileIndex(file) => file,
+                other => other.udata_value()?,
+            };
+            let column = entry.attr_value(dw::DW_AT_decl_column);
+            let column = column.and_then(|column| column.udata_value()).unwrap_or(0);
+            let dwarf = self.dwarf();
+            let path = FileNames::new(&dwarf, unit, unit.line_program.as_ref()?.header()).path(file)?;
+            Some(Position {
+                path: path.into(),
+                line: u32::try_from(line).ok()?,
+                column: u32::try_from(column).unwrap_or(0),
+            })
+        })
+    }
+
+    /// What `ask` finds at an entry, or at the entry it stands for (`DW_AT_abstract_origin`, `DW_AT_specification`).
+    fn through_origins<'a, T>(
         &'a self,
         unit: &Unit<Slice<'a>>,
         offset: UnitOffset,
-    ) -> Option<Slice<'a>> {
-        let dwarf = self.dwarf();
+        ask: impl Fn(&Unit<Slice<'a>>, &DebuggingInformationEntry<Slice<'a>>) -> Option<T>,
+    ) -> Option<T> {
         let mut foreign: Option<Unit<Slice<'a>>> = None;
         let mut offset = offset;
         for _ in 0..HOPS {
             let home = foreign.as_ref().unwrap_or(unit);
             let entry = home.entry(offset).ok()?;
-            if let Some(name) = entry.attr_value(dw::DW_AT_name) {
-                return dwarf.attr_string(home, name).ok();
+            if let Some(found) = ask(home, &entry) {
+                return Some(found);
             }
             let origin = entry
                 .attr_value(dw::DW_AT_abstract_origin)

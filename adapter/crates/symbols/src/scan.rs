@@ -10,6 +10,7 @@ use gimli::{
 use rustc_hash::FxHashMap;
 
 use crate::image::Slice;
+use crate::inline::code;
 use crate::symtab::name_hash;
 
 /// A place in a unit, under the hash of its name.
@@ -313,21 +314,10 @@ impl<'s, 'a> Scan<'s, 'a> {
         let Ok(at) = u32::try_from(offset.0) else {
             return Ok(false);
         };
+        let code = code(self.dwarf, self.unit, entry.low_pc, entry.high_pc, entry.ranges)?;
         let before = self.found.function_ranges.len();
-        if let Some(ranges) = entry.ranges {
-            if let Some(mut ranges) = self.dwarf.attr_ranges(self.unit, ranges)? {
-                while let Some(range) = ranges.next()? {
-                    self.cover_range(range.begin, range.end, at);
-                }
-            }
-        } else if let (Some(low), Some(high)) = (entry.low_pc, entry.high_pc)
-            && let Some(low) = self.dwarf.attr_address(self.unit, low)?
-        {
-            let high = match self.dwarf.attr_address(self.unit, high)? {
-                Some(high) => high,
-                None => low.saturating_add(high.udata_value().unwrap_or(0)),
-            };
-            self.cover_range(low, high, at);
+        for range in code {
+            self.cover_range(range.start, range.end, at);
         }
         Ok(self.found.function_ranges.len() > before)
     }

@@ -1,0 +1,199 @@
+//! The line table of one unit: its program run, its rows sorted by address.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::Image;
+use crate::lines::Position;
+use crate::lines::files::FileNames;
+
+/// One row: from its address to the next row's, the code is of this line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) address: u64,
+    pub(crate) line: u32,
+    pub(crate) file: u32,
+    pub(crate) column: u16,
+    /// A recommended place for a breakpoint.
+    pub(crate) is_stmt: bool,
+    pub(crate) prologue_end: bool,
+    /// The first byte after a sequence; has no line.
+    pub(crate) end: bool,
+}
+
+/// The rows of a unit and the names of its files.
+#[derive(Debug, Default)]
+pub(crate) struct LineTable {
+    rows: Vec<Row>,
+    files: Vec<Option<Arc<str>>>,
+}
+
+impl LineTable {
+    /// Runs the line program of a unit; what cannot be read is left out and noted.
+    pub(crate) fn decode(image: &Image, index: u32) -> Self {
+        let mut table = Self::default();
+        if let Err(error) = table.run(image, index) {
+            let start = image.unit_start(index).map_or(0, |start| start.0);
+            image.note(format!(
+                "{}: .debug_line: the program of the unit at offset {start:#x} is damaged: {error}",
+                image.name()
+            ));
+        }
+        table
+    }
+
+    fn run(&mut self, image: &Image, index: u32) -> Result<(), gimli::Error> {
+        let dwarf = image.dwarf();
+        let unit = image.unit(index)?;
+        let Some(program) = unit.line_program.clone() else {
+            return Ok(());
+        };
+        let names = FileNames::new(&dwarf, &unit, program.header());
+        self.files = (0..names.numbers().end)
+            .map(|number| names.path(number).map(Arc::from))
+            .collect();
+        let code = image.executable_ranges();
+        let mut sequences: Vec<Vec<Row>> = Vec::new();
+        let mut sequence: Vec<Row> = Vec::new();
+        let mut rows = program.rows();
+        let result = loop {
+            let row = match rows.next_row() {
+                Ok(Some((_, row))) => row,
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            };
+            let row = Row {
+                address: row.address(),
+                line: row.line().map_or(0, |line| u32::try_from(line.get()).unwrap_or(0)),
+                file: u32::try_from(row.file_index()).unwrap_or(u32::MAX),
+                column: match row.column() {
+                    gimli::ColumnType::LeftEdge => 0,
+                    gimli::ColumnType::Column(column) => u16::try_from(column.get()).unwrap_or(0),
+                },
+                is_stmt: row.is_stmt(),
+                prologue_end: row.prologue_end(),
+                end: row.end_sequence(),
+            };
+            // Code without a line is taken to belong to the line before it: it is part of it for whoever steps.
+            if row.line != 0 || row.end || sequence.is_empty() {
+                sequence.push(row);
+            }
+            if row.end {
+                let start = sequence[0].address;
+                let placed = code.is_empty()
+                    || code.iter().any(|range| range.start.0 <= start && start < range.end.0);
+                let done = std::mem::take(&mut sequence);
+                if placed && done.len() > 1 && done.is_sorted_by_key(|row| row.address) {
+                    sequences.push(done);
+                }
+            }
+        };
+        sequences.sort_by_key(|sequence| sequence[0].address);
+        self.rows = sequences.concat();
+        result
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The rows, by address within each sequence.
+    pub(crate) fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// The path of a file by its number.
+    pub(crate) fn path(&self, file: u32) -> Option<Arc<str>> {
+        self.files.get(file as usize)?.clone()
+    }
+
+    /// The file numbers whose path is wanted.
+    pub(crate) fn files_where(&self, wanted: impl Fn(&str) -> bool) -> Vec<u32> {
+        let files = (0..).zip(&self.files);
+        files
+            .filter(|(_, path)| path.as_deref().is_some_and(&wanted))
+            .map(|(number, _)| number)
+            .collect()
+    }
+
+    /// The place a row stands for.
+    pub(crate) fn position(&self, row: &Row) -> Option<Position> {
+        (row.line != 0).then_some(())?;
+        Some(Position {
+            path: self.path(row.file)?,
+            line: row.line,
+            column: u32::from(row.column),
+        })
+    }
+
+    /// The row that covers an address: of several at one address the last, as the others cover nothing.
+    pub(crate) fn row_at(&self, address: u64) -> Option<&Row> {
+        let index = self.index_at(address)?;
+        Some(&self.rows[index])
+    }
+
+    fn index_at(&self, address: u64) -> Option<usize> {
+        let after = self.rows.partition_point(|row| row.address <= address);
+        let index = after.checked_sub(1)?;
+        let index = self.last_at(index);
+        (!self.rows[index].end).then_some(index)
+    }
+
+    /// Where sequences touch, one ends at the address where the next begins: a row with code wins over the end.
+    fn last_at(&self, index: usize) -> usize {
+        let address = self.rows[index].address;
+        let same = self.rows[..=index].iter().rev().take_while(|row| row.address == address);
+        let code = same.clone().position(|row| !row.end);
+        match code {
+            Some(back) if self.rows[index].end => index - back,
+            _ => index,
+        }
+    }
+
+    /// The contiguous addresses around `address` that are of its line.
+    pub(crate) fn span(&self, address: u64) -> Option<(Range<u64>, &Row)> {
+        let here = self.index_at(address)?;
+        let row = &self.rows[here];
+        let same = |other: &Row| !other.end && (other.file, other.line) == (row.file, row.line);
+        let mut start = row.address;
+        for other in self.covering_rows_before(here) {
+            if !same(other) {
+                break;
+            }
+            start = other.address;
+        }
+        let mut end = row.address;
+        let mut next = here + 1;
+        while let Some(other) = self.rows.get(next) {
+            end = other.address;
+            let last = next + self.rows[next..].iter().take_while(|row| row.address == end).count() - 1;
+            if self.rows[next].end || !same(&self.rows[last]) {
+                break;
+            }
+            next = last + 1;
+        }
+        Some((start..end, row))
+    }
+
+    /// The rows before `index` that cover at least one byte, backwards, to the start of the sequence.
+    fn covering_rows_before(&self, index: usize) -> impl Iterator<Item = &Row> {
+        let mut above = self.rows[index].address;
+        self.rows[..index]
+            .iter()
+            .rev()
+            .take_while(|row| !row.end)
+            .filter(move |row| std::mem::replace(&mut above, row.address) != row.address)
+    }
+
+    /// Where the code after the prologue begins, of a function entered at `code.start`.
+    pub(crate) fn body_start(&self, code: Range<u64>) -> Option<u64> {
+        let from = self.rows.partition_point(|row| row.address < code.start);
+        let within = |row: &&Row| !row.end && row.address < code.end;
+        let rows = || self.rows[from..].iter().take_while(within);
+        let first = rows().next().filter(|row| row.address == code.start)?;
+        let marked = rows().find(|row| row.prologue_end);
+        let second =
+            || rows().find(|row| row.address > code.start && row.is_stmt && row.line != first.line);
+        Some(marked.or_else(second)?.address)
+    }
+}
