@@ -239,6 +239,10 @@ impl Image {
         self.index.get_or_init(|| Index::build(self))
     }
 
+    pub(crate) fn index_if_built(&self) -> Option<&Index> {
+        self.index.get()
+    }
+
     /// Notes damage, once.
     pub(crate) fn note(&self, damage: String) {
         let mut noted = self.damage.lock().unwrap_or_else(PoisonError::into_inner);

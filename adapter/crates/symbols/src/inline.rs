@@ -3,9 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use gimli::{
-    Abbreviation, AttributeValue, Dwarf, EntriesRaw, Unit, UnitOffset, constants as dw,
-};
+use gimli::{Abbreviation, AttributeValue, Dwarf, EntriesRaw, Unit, UnitOffset, constants as dw};
 
 use crate::Image;
 use crate::image::{LinkVa, Slice};
@@ -172,7 +170,9 @@ fn scope<'a>(
                 AttributeValue::FileIndex(file) => Some(file),
                 _ => attribute.udata_value(),
             };
-            number.and_then(|number| u32::try_from(number).ok()).unwrap_or(0)
+            number
+                .and_then(|number| u32::try_from(number).ok())
+                .unwrap_or(0)
         };
         match attribute.name() {
             dw::DW_AT_low_pc => low = Some(attribute.value()),
@@ -230,11 +230,8 @@ impl Image {
     /// function, as in assembly code: the symbol table still may.
     #[must_use]
     pub fn frames_at(&self, address: LinkVa) -> Vec<SourceFrame> {
-        let (function, address) = match self.function_after_nops(address) {
-            Some(function) => (Some(function), self.entry_range(function).map_or(address, |code| code.start)),
-            None => (self.function_at(address), address),
-        };
-        let Some(function) = function else {
+        let address = self.past_nops(address);
+        let Some(function) = self.function_at(address) else {
             return Vec::new();
         };
         let Ok(unit) = self.unit(function.unit) else {
@@ -246,11 +243,14 @@ impl Image {
         let mut frames = Vec::new();
         for scope in scopes.functions_from(scopes.innermost(address.0)) {
             let inlined = scope.offset != function.offset;
-            let caller = inlined.then(|| Position {
-                path: table.as_ref()?.path(scope.call.file)?,
-                line: scope.call.line,
-                column: scope.call.column,
-            }.into());
+            let caller = inlined.then(|| {
+                Position {
+                    path: table.as_ref()?.path(scope.call.file)?,
+                    line: scope.call.line,
+                    column: scope.call.column,
+                }
+                .into()
+            });
             frames.push(SourceFrame {
                 function: FunctionId {
                     unit: function.unit,
@@ -294,28 +294,41 @@ impl Image {
     /// The contiguous code that holds a function's entry: it is the first the compiler names, whatever lies apart.
     pub(crate) fn entry_range(&self, function: FunctionId) -> Option<Range<LinkVa>> {
         let unit = self.unit(function.unit).ok()?;
-        let first = self.code_of(&unit, function.offset).ok()?.into_iter().next()?;
+        let first = self
+            .code_of(&unit, function.offset)
+            .ok()?
+            .into_iter()
+            .next()?;
         Some(LinkVa(first.start)..LinkVa(first.end))
     }
 
-    fn code_of<'a>(&'a self, unit: &Unit<Slice<'a>>, offset: usize) -> Result<Vec<Range<u64>>, gimli::Error> {
+    fn code_of<'a>(
+        &'a self,
+        unit: &Unit<Slice<'a>>,
+        offset: usize,
+    ) -> Result<Vec<Range<u64>>, gimli::Error> {
         let entry = unit.entry(UnitOffset(offset))?;
         let value = |name| entry.attr_value(name);
         let (low, high) = (value(dw::DW_AT_low_pc), value(dw::DW_AT_high_pc));
         code(&self.dwarf(), unit, low, high, value(dw::DW_AT_ranges))
     }
 
-    /// The function whose symbol covers `address` while its DWARF begins only after it: GCC puts `DW_AT_low_pc` behind the
-    /// NOPs of `-fpatchable-function-entry`, where the kernel's function tracer patches itself in.
-    pub(crate) fn function_after_nops(&self, address: LinkVa) -> Option<FunctionId> {
-        let (function, start) = self.next_function(address)?;
-        let distance = start.0 - address.0;
-        if distance == 0 || distance > NOPS_BEFORE_A_FUNCTION || self.function_at(address).is_some() {
-            return None;
-        }
-        let (symbol, offset) = self.symbol_at(address)?;
-        let covers = symbol.is_function && offset + distance < symbol.size;
-        (covers && offset + distance <= NOPS_BEFORE_A_FUNCTION).then_some(function)
+    /// `address` itself, or the entry of the function whose symbol covers it while its DWARF begins only after it: GCC
+    /// puts `DW_AT_low_pc` behind the NOPs of `-fpatchable-function-entry`, where the kernel's function tracer patches
+    /// itself in.
+    pub(crate) fn past_nops(&self, address: LinkVa) -> LinkVa {
+        let entry = || {
+            let entry = self.next_function_start(address)?;
+            let distance = entry.0 - address.0;
+            if distance > NOPS_BEFORE_A_FUNCTION || self.function_at(address).is_some() {
+                return None;
+            }
+            let (symbol, offset) = self.symbol_at(address)?;
+            let before = offset + distance;
+            let covered = symbol.is_function && before < symbol.size;
+            (covered && before <= NOPS_BEFORE_A_FUNCTION).then_some(entry)
+        };
+        entry().unwrap_or(address)
     }
 
     fn function_name<'a>(&'a self, unit: &Unit<Slice<'a>>, offset: usize) -> Arc<str> {

@@ -22,9 +22,9 @@ pub mod value;
 pub mod variables;
 
 pub use image::{Image, ImageBytes, ImageError, LinkVa, Slice};
-pub use location::{Frame, Frameless, LocateError, Place};
 pub use inline::{Function, SourceFrame};
 pub use lines::{LineAddress, LineSpan, Position};
+pub use location::{Frame, Frameless, LocateError, Place};
 pub use names::FunctionId;
 pub use symtab::Symbol;
 pub use types::{Field, Type, TypeError, TypeId};

@@ -11,6 +11,8 @@ mod breakpoints;
 use std::ops::Range;
 use std::sync::Arc;
 
+use machine::arch::aarch64::insn::Insn;
+
 use crate::Image;
 use crate::image::LinkVa;
 use crate::lines::files::Files;
@@ -37,6 +39,9 @@ pub struct LineSpan {
     pub range: Range<LinkVa>,
     /// The line.
     pub position: Position,
+    /// Whether the first address is the beginning of a statement: a step by line ends there, and not where the compiler
+    /// moved a piece of some other line to.
+    pub is_statement: bool,
 }
 
 /// How many instructions a prologue has at most; a later line is not the end of one.
@@ -47,28 +52,27 @@ impl Image {
     /// The source line of an instruction.
     #[must_use]
     pub fn position_at(&self, address: LinkVa) -> Option<Position> {
-        let unit = self.unit_at(address)?;
-        let table = self.line_table(unit)?;
-        let row = table.row_at(address.0)?;
-        table.position(row)
+        let address = self.past_nops(address);
+        let table = self.line_table(self.unit_at(address)?)?;
+        table.position(table.row_at(address.0)?)
     }
 
-    /// The contiguous addresses around `address` that belong to its line. Before a function's first line, in the NOPs
-    /// kept for tracing, the span begins at the symbol and ends where the first line does.
+    /// The contiguous addresses around `address` that belong to its line. The NOPs kept for tracing before a function
+    /// belong to its first line.
     #[must_use]
     pub fn line_span(&self, address: LinkVa) -> Option<LineSpan> {
-        if let Some(function) = self.function_after_nops(address) {
-            let start = self.symbol_at(address)?.0.address;
-            let entry = self.entry_range(function)?.start;
-            let mut span = self.line_span(entry)?;
-            span.range.start = start;
-            return Some(span);
-        }
-        let table = self.line_table(self.unit_at(address)?)?;
-        let (range, row) = table.span(address.0)?;
+        let entry = self.past_nops(address);
+        let table = self.line_table(self.unit_at(entry)?)?;
+        let (range, row) = table.span(entry.0)?;
+        let start = if entry == address {
+            LinkVa(range.start)
+        } else {
+            self.symbol_at(address)?.0.address
+        };
         Some(LineSpan {
-            range: LinkVa(range.start)..LinkVa(range.end),
+            range: start..LinkVa(range.end),
             position: table.position(row)?,
+            is_statement: row.is_stmt,
         })
     }
 
@@ -94,7 +98,7 @@ impl Image {
         code.as_chunks::<4>()
             .0
             .iter()
-            .any(|word| is_branch(u32::from_le_bytes(*word)))
+            .any(|word| may_leave(Insn::decode(u32::from_le_bytes(*word))))
     }
 
     /// Every source file the line tables mention.
@@ -117,33 +121,20 @@ impl Image {
     }
 }
 
-/// Whether an instruction is of the group "branches, exception generating and system instructions", hints and the like
-/// excepted (Arm ARM C4.1.93: `op0 = x101`).
-fn is_branch(word: u32) -> bool {
-    let group = word >> 26 & 0b111 == 0b101;
-    let system = word >> 22 == 0b11_0101_0100;
-    group && !system
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_branch;
-
-    #[test]
-    fn branches_are_told_from_what_a_prologue_holds() {
-        let check = |word, expected| assert_eq!(is_branch(word), expected, "{word:#010x}");
-        check(0x9400_0001, true); // bl
-        check(0x1400_0001, true); // b
-        check(0x5400_0041, true); // b.ne
-        check(0xb400_0040, true); // cbz
-        check(0x3700_0040, true); // tbnz
-        check(0xd65f_03c0, true); // ret
-        check(0xd63f_0000, true); // blr x0
-        check(0xd400_0001, true); // svc #0
-        check(0xd503_233f, false); // paciasp
-        check(0xd503_201f, false); // nop
-        check(0xd538_4100, false); // mrs x0, sp_el0
-        check(0xa9be_7bfd, false); // stp x29, x30, [sp, #-32]!
-        check(0x9100_03fd, false); // mov x29, sp
-    }
+/// Whether the instruction executed next may be another than the one after it.
+const fn may_leave(instruction: Insn) -> bool {
+    matches!(
+        instruction,
+        Insn::Jump { .. }
+            | Insn::Branch { .. }
+            | Insn::Call { .. }
+            | Insn::JumpRegister { .. }
+            | Insn::CallRegister { .. }
+            | Insn::Return { .. }
+            | Insn::Svc(_)
+            | Insn::Hvc(_)
+            | Insn::Smc(_)
+            | Insn::Brk(_)
+            | Insn::Eret
+    )
 }

@@ -157,6 +157,12 @@ impl Image {
         self.symbol_table();
     }
 
+    /// Whether the index is built, so that lookups by name and of functions and lines by address do not wait.
+    #[must_use]
+    pub fn is_prepared(&self) -> bool {
+        self.index_if_built().is_some()
+    }
+
     /// Functions of that name that have code, in the order of the file.
     #[must_use]
     pub fn functions_named(&self, name: &str) -> Vec<FunctionId> {
@@ -189,16 +195,11 @@ impl Image {
         })
     }
 
-    /// The first function that begins at or after an address, and where.
-    pub(crate) fn next_function(&self, address: LinkVa) -> Option<(FunctionId, LinkVa)> {
+    /// Where the first function begins that does so at or after an address.
+    pub(crate) fn next_function_start(&self, address: LinkVa) -> Option<LinkVa> {
         let ranges = &self.index().function_ranges;
         let next = ranges.partition_point(|range| range.start < address.0);
-        let range = ranges.get(next)?;
-        let function = FunctionId {
-            unit: range.unit,
-            offset: range.offset as usize,
-        };
-        Some((function, LinkVa(range.start)))
+        ranges.get(next).map(|range| LinkVa(range.start))
     }
 
     /// The unit whose code covers an address, also one of assembly code without functions.
@@ -254,7 +255,11 @@ impl Image {
     }
 
     /// The name of an entry, its own or that of the entry it stands for, in whatever unit that lies.
-    pub(crate) fn name_of<'a>(&'a self, unit: &Unit<Slice<'a>>, offset: UnitOffset) -> Option<Slice<'a>> {
+    pub(crate) fn name_of<'a>(
+        &'a self,
+        unit: &Unit<Slice<'a>>,
+        offset: UnitOffset,
+    ) -> Option<Slice<'a>> {
         let dwarf = self.dwarf();
         self.through_origins(unit, offset, |unit, entry| {
             let name = entry.attr_value(dw::DW_AT_name)?;
@@ -274,7 +279,8 @@ impl Image {
             let column = entry.attr_value(dw::DW_AT_decl_column);
             let column = column.and_then(|column| column.udata_value()).unwrap_or(0);
             let dwarf = self.dwarf();
-            let path = FileNames::new(&dwarf, unit, unit.line_program.as_ref()?.header()).path(file)?;
+            let path =
+                FileNames::new(&dwarf, unit, unit.line_program.as_ref()?.header()).path(file)?;
             Some(Position {
                 path: path.into(),
                 line: u32::try_from(line).ok()?,

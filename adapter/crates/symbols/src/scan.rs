@@ -314,7 +314,13 @@ impl<'s, 'a> Scan<'s, 'a> {
         let Ok(at) = u32::try_from(offset.0) else {
             return Ok(false);
         };
-        let code = code(self.dwarf, self.unit, entry.low_pc, entry.high_pc, entry.ranges)?;
+        let code = code(
+            self.dwarf,
+            self.unit,
+            entry.low_pc,
+            entry.high_pc,
+            entry.ranges,
+        )?;
         let before = self.found.function_ranges.len();
         for range in code {
             self.cover_range(range.start, range.end, at);

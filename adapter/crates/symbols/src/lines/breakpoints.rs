@@ -46,13 +46,19 @@ impl Image {
             .map(|path| &**path)
             .filter(|path| wanted(path))
             .collect();
-        let numbers = (0..files.paths().len()).filter(|number| paths.contains(&*files.paths()[*number]));
-        let mut units: Vec<u32> = numbers.flat_map(|number| files.units_of(number)).copied().collect();
+        let numbers =
+            (0..files.paths().len()).filter(|number| paths.contains(&*files.paths()[*number]));
+        let mut units: Vec<u32> = numbers
+            .flat_map(|number| files.units_of(number))
+            .copied()
+            .collect();
         units.sort_unstable();
         units.dedup();
 
         let mut found: Vec<(u32, Candidates)> = if units.len() <= UNITS_KEPT {
-            let kept = units.iter().filter_map(|unit| Some((*unit, self.line_table(*unit)?)));
+            let kept = units
+                .iter()
+                .filter_map(|unit| Some((*unit, self.line_table(*unit)?)));
             kept.filter_map(|(unit, table)| Some((unit, candidates(&table, &paths, line)?)))
                 .collect()
         } else {
@@ -106,7 +112,9 @@ impl Image {
             }) else {
                 continue;
             };
-            let opens = self.entry_range(function).is_some_and(|code| code.start == at)
+            let opens = self
+                .entry_range(function)
+                .is_some_and(|code| code.start == at)
                 && !frame.inlined
                 && self.opening_line(at) == Some(position.line);
             let address = match opens.then(|| self.body_start(function)).flatten() {
@@ -126,7 +134,10 @@ impl Image {
         let table = self.line_table(self.unit_at(address)?)?;
         let rows = table.rows();
         let first = rows.partition_point(|row| row.address < address.0);
-        rows[first..].iter().find(|row| !row.end).map(|row| row.line)
+        rows[first..]
+            .iter()
+            .find(|row| !row.end)
+            .map(|row| row.line)
     }
 }
 

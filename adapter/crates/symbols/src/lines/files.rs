@@ -209,9 +209,18 @@ mod tests {
     #[test]
     fn paths_are_joined_and_resolved() {
         let check = |parts: &[&str], expected| assert_eq!(join(parts), expected, "{parts:?}");
-        check(&["/usr/src/xen", "", "common/bitmap.c"], "/usr/src/xen/common/bitmap.c");
-        check(&["/usr/src/xen", "./include/xen", "lib.h"], "/usr/src/xen/include/xen/lib.h");
-        check(&["/b/k", "/usr/src/linux/init", "main.c"], "/usr/src/linux/init/main.c");
+        check(
+            &["/usr/src/xen", "", "common/bitmap.c"],
+            "/usr/src/xen/common/bitmap.c",
+        );
+        check(
+            &["/usr/src/xen", "./include/xen", "lib.h"],
+            "/usr/src/xen/include/xen/lib.h",
+        );
+        check(
+            &["/b/k", "/usr/src/linux/init", "main.c"],
+            "/usr/src/linux/init/main.c",
+        );
         check(&["/b/k", "..", "../x.h"], "/x.h");
         check(&["/", "../..", "x.h"], "/x.h");
         check(&["", "../lib", "x.c"], "../lib/x.c");

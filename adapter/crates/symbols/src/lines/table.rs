@@ -64,7 +64,9 @@ impl LineTable {
             };
             let row = Row {
                 address: row.address(),
-                line: row.line().map_or(0, |line| u32::try_from(line.get()).unwrap_or(0)),
+                line: row
+                    .line()
+                    .map_or(0, |line| u32::try_from(line.get()).unwrap_or(0)),
                 file: u32::try_from(row.file_index()).unwrap_or(u32::MAX),
                 column: match row.column() {
                     gimli::ColumnType::LeftEdge => 0,
@@ -81,7 +83,9 @@ impl LineTable {
             if row.end {
                 let start = sequence[0].address;
                 let placed = code.is_empty()
-                    || code.iter().any(|range| range.start.0 <= start && start < range.end.0);
+                    || code
+                        .iter()
+                        .any(|range| range.start.0 <= start && start < range.end.0);
                 let done = std::mem::take(&mut sequence);
                 if placed && done.len() > 1 && done.is_sorted_by_key(|row| row.address) {
                     sequences.push(done);
@@ -126,63 +130,56 @@ impl LineTable {
         })
     }
 
-    /// The row that covers an address: of several at one address the last, as the others cover nothing.
+    /// The row that covers an address.
     pub(crate) fn row_at(&self, address: u64) -> Option<&Row> {
-        let index = self.index_at(address)?;
-        Some(&self.rows[index])
+        self.group_at(address)
+            .map(|group| chosen(&self.rows[group]))
     }
 
-    fn index_at(&self, address: u64) -> Option<usize> {
-        let after = self.rows.partition_point(|row| row.address <= address);
-        let index = after.checked_sub(1)?;
-        let index = self.last_at(index);
-        (!self.rows[index].end).then_some(index)
+    /// The rows of the highest address that is not above `address`; `None` behind the end of a sequence.
+    fn group_at(&self, address: u64) -> Option<Range<usize>> {
+        let end = self.rows.partition_point(|row| row.address <= address);
+        let group = self.group_ending(end)?;
+        (!chosen(&self.rows[group.clone()]).end).then_some(group)
     }
 
-    /// Where sequences touch, one ends at the address where the next begins: a row with code wins over the end.
-    fn last_at(&self, index: usize) -> usize {
-        let address = self.rows[index].address;
-        let same = self.rows[..=index].iter().rev().take_while(|row| row.address == address);
-        let code = same.clone().position(|row| !row.end);
-        match code {
-            Some(back) if self.rows[index].end => index - back,
-            _ => index,
-        }
+    fn group_ending(&self, end: usize) -> Option<Range<usize>> {
+        let address = self.rows.get(end.checked_sub(1)?)?.address;
+        let rows = self.rows[..end].iter().rev();
+        Some(end - rows.take_while(|row| row.address == address).count()..end)
     }
 
-    /// The contiguous addresses around `address` that are of its line.
+    fn group_from(&self, start: usize) -> Option<Range<usize>> {
+        let address = self.rows.get(start)?.address;
+        let rows = self.rows[start..].iter();
+        Some(start..start + rows.take_while(|row| row.address == address).count())
+    }
+
+    /// The contiguous addresses around `address` that are of its line, and the first row of them.
     pub(crate) fn span(&self, address: u64) -> Option<(Range<u64>, &Row)> {
-        let here = self.index_at(address)?;
-        let row = &self.rows[here];
-        let same = |other: &Row| !other.end && (other.file, other.line) == (row.file, row.line);
-        let mut start = row.address;
-        for other in self.covering_rows_before(here) {
-            if !same(other) {
+        let group = self.group_at(address)?;
+        let here = chosen(&self.rows[group.clone()]);
+        let same = |row: &Row| !row.end && (row.file, row.line) == (here.file, here.line);
+        let mut first = here;
+        let mut before = group.start;
+        while let Some(group) = self.group_ending(before) {
+            let row = chosen(&self.rows[group.clone()]);
+            if !same(row) || self.rows[group.clone()].iter().any(|row| row.end) {
                 break;
             }
-            start = other.address;
+            (first, before) = (row, group.start);
         }
-        let mut end = row.address;
-        let mut next = here + 1;
-        while let Some(other) = self.rows.get(next) {
-            end = other.address;
-            let last = next + self.rows[next..].iter().take_while(|row| row.address == end).count() - 1;
-            if self.rows[next].end || !same(&self.rows[last]) {
+        let mut end = here.address;
+        let mut after = group.end;
+        while let Some(group) = self.group_from(after) {
+            let rows = &self.rows[group.clone()];
+            end = rows[0].address;
+            if rows.iter().any(|row| row.end) || !same(chosen(rows)) {
                 break;
             }
-            next = last + 1;
+            after = group.end;
         }
-        Some((start..end, row))
-    }
-
-    /// The rows before `index` that cover at least one byte, backwards, to the start of the sequence.
-    fn covering_rows_before(&self, index: usize) -> impl Iterator<Item = &Row> {
-        let mut above = self.rows[index].address;
-        self.rows[..index]
-            .iter()
-            .rev()
-            .take_while(|row| !row.end)
-            .filter(move |row| std::mem::replace(&mut above, row.address) != row.address)
+        Some((first.address..end, first))
     }
 
     /// Where the code after the prologue begins, of a function entered at `code.start`.
@@ -196,4 +193,14 @@ impl LineTable {
             || rows().find(|row| row.address > code.start && row.is_stmt && row.line != first.line);
         Some(marked.or_else(second)?.address)
     }
+}
+
+/// Which of the rows at one address counts: the last that is a statement, else the last. The compiler puts several there
+/// when lines take no instruction of their own, and the last statement is where a breakpoint says it stopped.
+fn chosen(rows: &[Row]) -> &Row {
+    let code = || rows.iter().rev().filter(|row| !row.end);
+    let statement = code().find(|row| row.is_stmt);
+    statement
+        .or_else(|| code().next())
+        .unwrap_or(&rows[rows.len() - 1])
 }
