@@ -16,6 +16,7 @@ mod scan;
 pub mod symtab;
 
 mod entry;
+mod entry_value;
 pub mod location;
 pub mod types;
 pub mod value;

@@ -11,6 +11,7 @@ use gimli::{
 use machine::{MemoryFault, Register, Registers, Va, VirtualMemory};
 
 use crate::entry::{Entry, OpenUnit, unsigned};
+use crate::entry_value::entry_value;
 use crate::image::{LinkVa, Slice};
 use crate::types::TypeError;
 
@@ -32,7 +33,8 @@ pub trait Frame {
     fn cfa(&self) -> Option<Va>;
     /// The address that tells which variables live: the program counter, one less for a caller.
     fn pc(&self) -> LinkVa;
-    /// The frame that called this one (a real call, not an inlined one), for what it knew of the arguments.
+    /// The frame that called the function this one is in (a real call, so of inlined frames the outermost's caller): it
+    /// may still know what the arguments were.
     fn caller(&self) -> Option<&dyn Frame> {
         None
     }
@@ -212,6 +214,18 @@ impl<'i> Scene<'_, 'i> {
         }
     }
 
+    /// What an expression leaves behind, when that is one thing.
+    pub(crate) fn single(
+        &self,
+        expression: Expression<Slice<'i>>,
+    ) -> Result<Option<Location<Slice<'i>>>, LocateError> {
+        let pieces = self.evaluate(expression)?.unwrap_or_default();
+        Ok(match pieces.as_slice() {
+            [piece] if piece.size_in_bits.is_none() => Some(piece.location),
+            _ => None,
+        })
+    }
+
     fn piece(&self, location: &Location<Slice<'i>>) -> Result<Place, LocateError> {
         Ok(match location {
             Location::Empty => Place::OptimizedOut,
@@ -288,8 +302,17 @@ impl<'i> Scene<'_, 'i> {
                 EvaluationResult::RequiresAtLocation(reference) => {
                     evaluation.resume_with_at_location(self.called(reference)?)?
                 }
-                EvaluationResult::RequiresEntryValue(_)
-                | EvaluationResult::RequiresParameterRef(_) => return Ok(None),
+                EvaluationResult::RequiresEntryValue(register) => {
+                    let depth = self.depth + 1;
+                    let known = (depth < MAX_DEPTH)
+                        .then(|| entry_value(self.unit, self.frame, register, depth))
+                        .flatten();
+                    match known {
+                        Some(value) => evaluation.resume_with_entry_value(Value::Generic(value))?,
+                        None => return Ok(None),
+                    }
+                }
+                EvaluationResult::RequiresParameterRef(_) => return Ok(None),
                 EvaluationResult::RequiresRelocatedAddress(address) => {
                     evaluation.resume_with_relocated_address(address.wrapping_add(slide))?
                 }
