@@ -19,15 +19,15 @@ struct parcel {
         uint8_t tries : 3;
     } marks;
     union content {
-        uint32_t grams;   /* goods */
-        char letter[4];   /* letters are short */
+        uint32_t grams; /* goods */
+        char letter[4]; /* letters are short */
     } content;
     struct parcel *next; /* in the van, in order of delivery */
 };
 
 #define VAN_ROOM 8
 struct route {
-    uint8_t stops[PLACES];
+    enum place stops[PLACES];
     uint32_t length;
     uint32_t cost;
 };
@@ -39,6 +39,7 @@ struct courier {
     struct parcel *van;
     struct route route;
     uint64_t delivered, driven;
+    uint64_t last_delivery; /* in ticks of the hypervisor */
 };
 
 struct status {
@@ -50,7 +51,7 @@ extern struct status status;
 extern struct courier courier;
 
 /* parcel.c */
-uint64_t parcel_deliver(struct courier *by, struct parcel *parcel);
+void parcel_deliver(struct courier *by, struct parcel *parcel);
 void parcels_load(struct courier *by, uint32_t day);
 void parcels_sort(struct courier *by);
 

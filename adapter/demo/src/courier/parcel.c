@@ -3,14 +3,14 @@
 #include "../guest/runtime.h"
 
 /* At the first address after the boot page: the other guest has another function at the same address. */
-__attribute__((section(".text.first"))) uint64_t parcel_deliver(struct courier *by, struct parcel *parcel)
+__attribute__((section(".text.first"))) void parcel_deliver(struct courier *by, struct parcel *parcel)
 {
-    uint64_t when = clock_ticks();
+    uint64_t now = clock_ticks();
 
     by->van = parcel->next;
     parcel->next = 0;
     by->delivered++;
-    return when;
+    by->last_delivery = now;
 }
 
 void parcels_load(struct courier *by, uint32_t day)
@@ -21,7 +21,7 @@ void parcels_load(struct courier *by, uint32_t day)
 
         *parcel = (struct parcel){
             .number = (uint16_t)(day * VAN_ROOM + i),
-            .to = 1 + (day * 3 + i * 5) % (PLACES - 1),
+            .to = 1 + (day * 3 + i * 7) % (PLACES - 1),
             .marks = { .fragile = i % 3 == 0, .express = i % 4 == 1 },
             .next = by->van,
         };

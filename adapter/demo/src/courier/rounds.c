@@ -20,6 +20,7 @@ static enum phase drive(struct courier *self)
 
     if (!parcel)
         return PHASE_REST;
+    parcel->marks.tries++;
     if (route_find(&self->route, self->at, parcel->to)) {
         self->driven += self->route.cost;
         self->at = parcel->to;

@@ -14,7 +14,7 @@ static const uint8_t roads[PLACES][PLACES] = {
 
 static void explore(struct route *best, struct route *tried, enum place at, enum place to, uint32_t visited)
 {
-    tried->stops[tried->length++] = (uint8_t)at;
+    tried->stops[tried->length++] = at;
     if (at == to) {
         if (!best->length || tried->cost < best->cost)
             *best = *tried;

@@ -1,0 +1,33 @@
+# Brings the running target to the halt that is saved in halt.core.zst, and leaves it there:
+#
+#   pCPU 0   in blinky, vCPU 0, about to store a tilt sample (sample_store)
+#   pCPU 1   in the hypervisor, which answers courier's HYPERCALL_TICKS (ticks_total)
+#   no core  blinky's vCPU 1, blocked in WFI
+#
+# gdb-multiarch -batch -x halt.gdb, in the folder of gdb.sock, with DEMO the folder of this file.
+set pagination off
+set confirm off
+python gdb.execute("cd " + __import__("os").environ["DEMO"])
+file hypervisor.elf
+add-symbol-file blinky.elf
+python gdb.execute("target remote " + __import__("os").environ["SOCKET"])
+hbreak ring.c:14
+commands
+  silent
+end
+set $there = 0
+while !$there
+  continue
+  if $_thread == 1 && ($VTTBR_EL2 >> 48) == 1 && sample->kind == SENSOR_TILT
+    set $there = 1
+  end
+end
+delete
+hbreak ticks_total
+set scheduler-locking on
+thread 2
+continue
+delete
+info threads
+thread apply all backtrace
+disconnect
