@@ -5,9 +5,11 @@
 //! never test a version number.
 
 pub mod entry;
+mod hvdemo;
 mod none;
 mod xen;
 
+pub use hvdemo::hvdemo;
 pub use none::none;
 pub use xen::xen;
 

@@ -9,5 +9,6 @@ pub mod mirror;
 
 pub use guest::{Evidence, GuestKind, Mismatch, Placement, place, place_hypervisor};
 pub use hypervisor::{
-    Guest, Hypervisor, MachineView, OnCore, Provenance, RunState, Survey, VcpuState, none, xen,
+    Guest, Hypervisor, MachineView, OnCore, Provenance, RunState, Survey, VcpuState, hvdemo, none,
+    xen,
 };
