@@ -13,6 +13,7 @@ pub mod inline;
 pub mod lines;
 pub mod names;
 mod scan;
+pub mod source_map;
 pub mod symtab;
 
 mod entry;
