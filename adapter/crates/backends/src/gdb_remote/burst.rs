@@ -15,50 +15,9 @@ const REQUESTS: usize = 64;
 /// Bytes of requests in flight, beyond the first.
 const BYTES: usize = 8 * 1024;
 
-/// Requests sent whose acknowledgement or reply has not come, oldest first.
-#[derive(Debug, Default)]
-struct Flight {
-    unacknowledged: VecDeque<usize>,
-    unanswered: VecDeque<(usize, usize)>,
-    bytes: usize,
-}
-
-impl Flight {
-    fn has_room(&self) -> bool {
-        self.unanswered.len() < REQUESTS && self.bytes < BYTES
-    }
-
-    fn add(&mut self, index: usize, bytes: usize, acks: bool) {
-        if acks {
-            self.unacknowledged.push_back(index);
-        }
-        self.unanswered.push_back((index, bytes));
-        self.bytes += bytes;
-    }
-
-    /// A reply came: stubs answer in order.
-    fn answered(&mut self) -> Option<usize> {
-        let (index, bytes) = self.unanswered.pop_front()?;
-        self.bytes -= bytes;
-        Some(index)
-    }
-
-    /// `-` came: no reply will follow for the oldest unacknowledged request.
-    fn refused(&mut self) -> Option<usize> {
-        let refused = self.unacknowledged.pop_front()?;
-        let at = self
-            .unanswered
-            .iter()
-            .position(|(index, _)| *index == refused)?;
-        let (_, bytes) = self.unanswered.remove(at)?;
-        self.bytes -= bytes;
-        Some(refused)
-    }
-}
-
 impl Link {
-    /// `count` requests: `compose` writes the n-th, `take` gets the n-th reply. When a packet arrives garbled, all
-    /// from there on are asked again one by one (a later one may depend on it), so both may be called again for an n.
+    /// `count` requests: `compose` writes the n-th, `take` gets the n-th reply, once and in order. When a packet
+    /// arrives garbled, that request and all after it (which may depend on it) are asked again one by one.
     pub(crate) fn burst(
         &mut self,
         count: usize,
@@ -77,7 +36,7 @@ impl Link {
         Ok(())
     }
 
-    /// Asks as long as all goes well; gives the first request to be asked again, `count` when there is none.
+    /// Asks as long as all goes well; gives the number of replies taken.
     fn in_flight(
         &mut self,
         count: usize,
@@ -85,46 +44,43 @@ impl Link {
         take: &mut dyn FnMut(usize, &[u8]),
     ) -> Result<usize, TargetError> {
         self.halted()?;
-        let mut flight = Flight::default();
-        let (mut next, mut end) = (0, count);
+        let (mut sent, mut answered) = (0, 0);
+        // The sizes of the requests without an answer; stubs answer in order.
+        let mut flight = VecDeque::with_capacity(REQUESTS);
+        let mut bytes = 0;
         let (mut payload, mut out) = (Vec::new(), Vec::new());
         let mut since = Instant::now();
-        loop {
+        while answered < count {
             // Refilled when half empty: one write for many requests.
-            if next < end && flight.unanswered.len() <= REQUESTS / 2 && flight.has_room() {
-                let reader = self.reader()?;
-                let acks = reader.acks;
+            if sent < count && flight.len() <= REQUESTS / 2 && bytes < BYTES {
                 out.clear();
-                reader.pay(&mut out);
-                while next < end && flight.has_room() {
+                self.reader()?.pay(&mut out);
+                while sent < count && flight.len() < REQUESTS && bytes < BYTES {
                     payload.clear();
-                    compose(next, &mut payload);
+                    compose(sent, &mut payload);
                     let before = out.len();
                     codec::encode(&payload, &mut out);
-                    flight.add(next, out.len() - before, acks);
-                    next += 1;
+                    let size = out.len() - before;
+                    flight.push_back(size);
+                    bytes += size;
+                    sent += 1;
                 }
                 self.send(&out)?;
             }
-            if flight.unanswered.is_empty() {
-                return Ok(end);
-            }
-            let spoilt = match self.hear(since)? {
+            match self.hear(since)? {
                 Event::Packet => {
+                    take(answered, self.reader()?.payload());
+                    answered += 1;
+                    bytes -= flight.pop_front().unwrap_or(0);
                     since = Instant::now();
-                    if let Some(index) = flight.answered() {
-                        take(index, self.reader()?.payload());
-                    }
-                    None
                 }
-                Event::Garbled => flight.answered(),
-                Event::Ack => {
-                    flight.unacknowledged.pop_front();
-                    None
+                Event::Ack => {}
+                Event::Garbled | Event::Nak => {
+                    self.quiet()?;
+                    break;
                 }
-                Event::Nak => flight.refused(),
-            };
-            end = end.min(spoilt.unwrap_or(end));
+            }
         }
+        Ok(answered)
     }
 }

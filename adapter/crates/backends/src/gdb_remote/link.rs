@@ -16,6 +16,9 @@ use crate::rsp::stop_reply::StopReply;
 /// How long a halted stub may take for one reply.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a stub must be silent to have nothing more to say.
+const QUIET: Duration = Duration::from_millis(100);
+
 /// The most text a monitor command may print.
 const MONITOR_TEXT: usize = 4 * 1024 * 1024;
 
@@ -58,10 +61,14 @@ impl Link {
 
     /// Notes that the link is down; the first reason stays.
     pub(crate) fn lose(&mut self, reason: impl ToString) -> TargetError {
-        self.writer.stopped();
-        self.writer.close();
+        self.end();
         let name = &self.name;
         self.lost.get_or_insert_with(|| lost(name, reason)).clone()
+    }
+
+    fn end(&self) {
+        self.writer.stopped();
+        self.writer.close();
     }
 
     /// An error of the target that answered.
@@ -75,12 +82,7 @@ impl Link {
 
     /// The read half; fails when the link is down or the watcher has it.
     pub(crate) fn reader(&mut self) -> Result<&mut Reader, TargetError> {
-        if let Some(lost) = &self.lost {
-            return Err(lost.clone());
-        }
-        if self.reader.is_none() {
-            self.take_back(Duration::ZERO)?;
-        }
+        self.take_back(Duration::ZERO)?;
         match &mut self.reader {
             Some(reader) => Ok(reader),
             None => Err(TargetError::Refused {
@@ -122,15 +124,19 @@ impl Link {
 
     /// Takes the read half back from the watcher when it is done within `patience`.
     pub(crate) fn take_back(&mut self, patience: Duration) -> Result<(), TargetError> {
-        if let (None, Some(watcher)) = (&self.reader, &self.watcher) {
-            match watcher.done(patience) {
-                Some((reader, Ok(()))) => self.reader = Some(reader),
-                Some((_, Err(error))) => {
-                    self.writer.close();
-                    return Err(self.lost.insert(error).clone());
-                }
-                None => {}
+        if let Some(lost) = &self.lost {
+            return Err(lost.clone());
+        }
+        let (None, Some(watcher)) = (&self.reader, &self.watcher) else {
+            return Ok(());
+        };
+        match watcher.done(patience) {
+            Some((reader, Ok(()))) => self.reader = Some(reader),
+            Some((_, Err(lost))) => {
+                self.end();
+                return Err(self.lost.insert(lost).clone());
             }
+            None => {}
         }
         Ok(())
     }
@@ -218,14 +224,32 @@ impl Link {
                     event => break event,
                 }
             };
-            match event {
-                Event::Packet => return Ok(()),
-                Event::Garbled if self.reader()?.acks => self.send(b"-")?,
-                _ => resend(self)?,
+            if event == Event::Packet {
+                return Ok(());
+            }
+            self.quiet()?;
+            if event == Event::Garbled && self.reader()?.acks {
+                self.send(b"-")?;
+            } else {
+                resend(self)?;
             }
             since = Instant::now();
         }
         Err(self.lose("packets keep arriving garbled"))
+    }
+
+    /// Drops what the stub sends until it stops. After a garbled packet, replies can no longer be told apart by
+    /// counting them.
+    pub(super) fn quiet(&mut self) -> Result<(), TargetError> {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            let heard = self.reader()?.next(Instant::now(), Some(QUIET));
+            match heard.map_err(|error| self.lose(explain(&error)))? {
+                Heard::Event(_) => {}
+                Heard::Silence => return Ok(()),
+            }
+        }
+        Err(self.lose("it sends without end"))
     }
 
     pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), TargetError> {
