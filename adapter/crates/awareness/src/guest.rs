@@ -86,6 +86,8 @@ pub enum Evidence {
     Banner,
     /// The exception vectors in memory are the image's.
     VectorBase,
+    /// Nothing in memory: somebody said so.
+    Told,
 }
 
 impl fmt::Display for Evidence {
@@ -94,6 +96,7 @@ impl fmt::Display for Evidence {
             Self::BuildId => "build-id",
             Self::Banner => "version banner",
             Self::VectorBase => "exception vectors",
+            Self::Told => "the user's word",
         })
     }
 }

@@ -20,6 +20,7 @@ mod entry;
 mod entry_value;
 pub mod location;
 pub mod types;
+pub mod unwind;
 pub mod value;
 pub mod variables;
 
