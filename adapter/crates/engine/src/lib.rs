@@ -4,6 +4,20 @@
 //! `Box<dyn Target>` and images that somebody else opened. One thread runs an [`Engine`]; everything reaches it as an
 //! [`Input`] through a [`Handle`], and it answers with [`Event`]s. Start reading at [`engine`], then [`halt`] and [`context`].
 
+pub mod breakpoints;
+pub mod context;
+mod engine;
+mod evaluate;
+pub mod expression;
+pub mod groups;
+pub mod halt;
+pub mod images;
+mod inspect;
+mod listing;
 pub mod setup;
+pub mod stack;
+mod step;
+pub mod view;
 
+pub use engine::{Engine, Handle, start};
 pub use setup::Setup;

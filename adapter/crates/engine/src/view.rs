@@ -57,7 +57,7 @@ pub struct ImageView {
     /// How far it was moved from its link address.
     pub slide: u64,
     /// How it was found: `build-id`, `version banner`, `vector base`, `named by the user`.
-    pub evidence: &'static str,
+    pub evidence: String,
 }
 
 /// Where a vCPU is.
@@ -375,4 +375,24 @@ pub struct EngineError {
     pub blame: Blame,
     /// One sentence.
     pub message: String,
+}
+
+impl EngineError {
+    /// What was asked cannot be.
+    #[must_use]
+    pub fn user(message: impl Into<String>) -> Self {
+        Self {
+            blame: Blame::User,
+            message: message.into(),
+        }
+    }
+
+    /// The target did not do it.
+    #[must_use]
+    pub fn target(message: impl Into<String>) -> Self {
+        Self {
+            blame: Blame::Target,
+            message: message.into(),
+        }
+    }
 }
