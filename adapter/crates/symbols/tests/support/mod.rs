@@ -1,5 +1,9 @@
 //! Small images built in the test: DWARF by gimli's writer, wrapped in an ELF by hand.
-#![allow(dead_code, reason = "every test file uses its own part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "a module of several test programs, each of which uses its own part"
+)]
 
 use std::sync::Arc;
 
