@@ -3,5 +3,17 @@
 //! It turns what a client asks into calls of [`engine`], and what the engine says into messages; it knows nothing of page
 //! tables, DWARF or a particular hypervisor. Start reading at [`connection`] (one client's life) and [`hub`] (who shows what).
 
+pub mod cli;
+pub mod config;
+pub mod connection;
+pub mod convert;
+pub mod files;
+pub mod handles;
+pub mod hub;
+pub mod link;
+pub mod listings;
 pub mod protocol;
+pub mod report;
+pub mod requests;
+pub mod visit;
 pub mod wire;

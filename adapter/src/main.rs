@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! The program `hvdap`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hvdap::cli::main()
+}

@@ -1,0 +1,209 @@
+//! What commands print as JSON: plain structures with schema files in `schemas/`.
+
+use engine::view::{
+    FrameKind, FrameView, GroupId, GroupView, ImageView, SourceView, ThreadState, ThreadView,
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::convert;
+
+/// Output of `hvdap vms --json`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "hvdap vms")]
+pub struct Vms {
+    /// The target.
+    pub target: String,
+    /// Thread groups, the hypervisor's first.
+    pub groups: Vec<Group>,
+}
+
+/// Output of `hvdap stack --json`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "hvdap stack")]
+pub struct Stacks {
+    /// The target.
+    pub target: String,
+    /// One for each thread.
+    pub stacks: Vec<Stack>,
+}
+
+/// The hypervisor or a VM.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Group {
+    /// Its number while attached; 0 is the hypervisor.
+    pub id: u32,
+    /// Its name.
+    pub name: String,
+    /// The hypervisor's number for a VM (Xen: domain id).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guest: Option<u32>,
+    /// The tag in `VTTBR_EL2` of a VM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vmid: Option<u16>,
+    /// The images found to run in it.
+    pub images: Vec<Image>,
+    /// vCPUs of a VM, pCPUs of the hypervisor.
+    pub threads: Vec<Thread>,
+}
+
+/// An image in a group.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Image {
+    /// File name.
+    pub name: String,
+    /// Build-id in hexadecimal, empty without one.
+    pub build_id: String,
+    /// `DWARF` or `symbols only`.
+    pub symbols: String,
+    /// How far it was moved from its link address, in hexadecimal.
+    pub slide: String,
+    /// How it was found.
+    pub evidence: String,
+}
+
+/// A vCPU or pCPU.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Thread {
+    /// Its number while attached.
+    pub id: u32,
+    /// `vCPU 1`, `pCPU 0`.
+    pub name: String,
+    /// The number in that.
+    pub index: u32,
+    /// Where it is.
+    pub state: State,
+    /// The core it is on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pcpu: Option<u16>,
+    /// `EL0` to `EL3`, where that was looked up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub el: Option<String>,
+    /// The instruction it is at, in hexadecimal, where that was looked up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pc: Option<String>,
+    /// The function that is, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function: Option<String>,
+}
+
+/// Where a vCPU is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// On a core.
+    Running,
+    /// Could run.
+    Runnable,
+    /// Waits for an event.
+    Blocked,
+    /// Switched off.
+    Offline,
+    /// The hypervisor does not tell.
+    Unknown,
+}
+
+/// The stack of one thread.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Stack {
+    /// The name of its group.
+    pub group: String,
+    /// The thread.
+    pub thread: Thread,
+    /// Innermost first.
+    pub frames: Vec<Frame>,
+    /// Why there are no frames.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A frame.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Frame {
+    /// Function name, symbol+offset, or the text of a border between stacks.
+    pub name: String,
+    /// Whether it is such a border.
+    pub label: bool,
+    /// The instruction, in hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pc: Option<String>,
+    /// The image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// The source file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The line in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+}
+
+/// All groups with their threads.
+#[must_use]
+pub fn groups(groups: &[GroupView], threads: &[ThreadView]) -> Vec<Group> {
+    let of = |id: GroupId| threads.iter().filter(move |thread| thread.group == id);
+    groups
+        .iter()
+        .map(|group| Group {
+            id: group.id.0,
+            name: group.name.clone(),
+            guest: group.guest,
+            vmid: group.vmid.map(|vmid| vmid.0),
+            images: group.images.iter().map(Image::from).collect(),
+            threads: of(group.id).map(Thread::from).collect(),
+        })
+        .collect()
+}
+
+impl From<&ImageView> for Image {
+    fn from(image: &ImageView) -> Self {
+        Self {
+            name: image.name.clone(),
+            build_id: image.build_id.clone(),
+            symbols: image.symbols.to_owned(),
+            slide: format!("{:#x}", image.slide),
+            evidence: image.evidence.to_owned(),
+        }
+    }
+}
+
+impl From<&ThreadView> for Thread {
+    fn from(thread: &ThreadView) -> Self {
+        let (state, pcpu) = match thread.state {
+            ThreadState::OnCore(core) => (State::Running, Some(core.0)),
+            ThreadState::Runnable => (State::Runnable, None),
+            ThreadState::Blocked => (State::Blocked, None),
+            ThreadState::Offline => (State::Offline, None),
+            ThreadState::Unknown => (State::Unknown, None),
+        };
+        Self {
+            id: thread.id.0,
+            name: thread.label.clone(),
+            index: thread.index,
+            state,
+            pcpu,
+            el: None,
+            pc: None,
+            function: None,
+        }
+    }
+}
+
+impl From<&FrameView> for Frame {
+    fn from(frame: &FrameView) -> Self {
+        let source: Option<&SourceView> = frame.source.as_ref();
+        Self {
+            name: frame.name.clone(),
+            label: frame.kind == FrameKind::Label,
+            pc: frame.pc.map(convert::address),
+            image: frame.image.clone(),
+            file: source.map(|source| source.path.clone()),
+            line: source.map(|source| source.line),
+        }
+    }
+}

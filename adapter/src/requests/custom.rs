@@ -1,0 +1,82 @@
+//! Requests of our own, `hvdap/…`: their types are the schema files of `schemas/`.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Answer, DONE, body};
+use crate::connection::Session;
+use crate::report::{self, Group};
+use crate::wire::Request;
+
+/// Body of `hvdap/breakpointStats`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "hvdap/breakpointStats")]
+pub struct BreakpointStats {
+    /// The session's breakpoints.
+    pub breakpoints: Vec<BreakpointCounts>,
+}
+
+/// How often a breakpoint was hit.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct BreakpointCounts {
+    /// Its number, as in `setBreakpoints`.
+    pub id: u32,
+    /// Whether it is installed.
+    pub verified: bool,
+    /// Where it is bound, or why not.
+    pub message: String,
+    /// Hits reported.
+    pub hits: u64,
+    /// Hits in other VMs, or where its condition did not hold, that the machine was let run on from.
+    pub filtered: u64,
+}
+
+/// Body of `hvdap/groups`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "hvdap/groups")]
+pub struct Groups {
+    /// Every thread group of the machine, the hypervisor's first.
+    pub groups: Vec<Group>,
+}
+
+/// Arguments of `hvdap/subscribe`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(title = "hvdap/subscribe")]
+pub struct Subscribe {
+    /// Whether events `hvdap/…` are wanted: `hvdap/groupsChanged`, without a body.
+    pub events: bool,
+}
+
+pub(super) async fn breakpoint_stats(session: &Arc<Session>) -> Answer {
+    let machine = session.machine()?;
+    let all = machine.link.call(|engine| engine.breakpoints()).await?;
+    let breakpoints = all
+        .into_iter()
+        .filter(|breakpoint| breakpoint.owner == session.owner)
+        .map(|breakpoint| BreakpointCounts {
+            id: session.wire_id(breakpoint.id),
+            verified: breakpoint.verified,
+            message: breakpoint.message,
+            hits: breakpoint.hits,
+            filtered: breakpoint.filtered,
+        })
+        .collect();
+    body(BreakpointStats { breakpoints })
+}
+
+pub(super) async fn groups(session: &Arc<Session>) -> Answer {
+    let machine = session.machine()?;
+    let asked = |engine: &mut engine::Engine| (engine.groups(), engine.threads(None));
+    let (groups, threads) = machine.link.call(asked).await?;
+    body(Groups {
+        groups: report::groups(&groups, &threads),
+    })
+}
+
+pub(super) fn subscribe(session: &Session, request: &Request) -> Answer {
+    let arguments: Subscribe = request.arguments()?;
+    session.subscribe(arguments.events);
+    DONE
+}
