@@ -1,10 +1,11 @@
 //! From what the user writes (`gdb:127.0.0.1:1234`) to a [`Target`].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use machine::{Pa, Target};
 
-use crate::gdb_remote::{self, Address};
+use crate::gdb_remote::{Address, GdbRemote};
+use crate::snapshot::Snapshot;
 
 /// What the machine file adds to the target's address.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +30,7 @@ pub struct RamFile {
 #[error("{0}")]
 pub struct OpenError(pub(crate) String);
 
-/// Opens a target: `gdb:HOST:PORT`, `gdb:unix:PATH`.
+/// Opens a target: `gdb:HOST:PORT`, `gdb:unix:PATH` or `snapshot:FILE`.
 ///
 /// # Errors
 /// When the text is none of these, nothing answers there, or what answers cannot be debugged with.
@@ -37,10 +38,11 @@ pub fn open(spec: &str, options: &Options) -> Result<Box<dyn Target>, OpenError>
     match spec.split_once(':') {
         Some(("gdb", place)) => {
             let address = Address::parse(place)?;
-            Ok(Box::new(gdb_remote::GdbRemote::connect(&address, options)?))
+            Ok(Box::new(GdbRemote::connect(&address, options)?))
         }
+        Some(("snapshot", file)) => Ok(Box::new(Snapshot::open(Path::new(file))?)),
         _ => Err(OpenError(format!(
-            "`{spec}` is not a target: write gdb:HOST:PORT or gdb:unix:PATH"
+            "`{spec}` is not a target: write gdb:HOST:PORT, gdb:unix:PATH or snapshot:FILE"
         ))),
     }
 }
