@@ -15,7 +15,7 @@ pub use xen::xen;
 
 use std::fmt;
 
-use machine::space::Stage2;
+use machine::space::{AddressSpace, Stage2};
 use machine::{GuestId, Pcpu, PhysicalMemory, Registers, Vcpu, Vmid};
 
 /// One halt of the machine, as far as awareness looks at it: memory and the cores' registers.
@@ -28,6 +28,19 @@ pub trait MachineView {
 
     /// The registers of a core: core registers and every system register that the target knows.
     fn registers(&self, core: Pcpu) -> &Registers;
+}
+
+/// EL2's own address space, which all cores share once they have it. The error is half a sentence.
+fn el2_space(cores: &[&Registers]) -> Result<AddressSpace, String> {
+    let mut why = "there is no core".to_owned();
+    for core in cores {
+        match AddressSpace::el2(core) {
+            Ok(space) if space.stage1.is_some_and(|stage1| stage1.enabled) => return Ok(space),
+            Ok(_) => "its address translation is not on yet".clone_into(&mut why),
+            Err(fault) => why = fault.to_string(),
+        }
+    }
+    Err(why)
 }
 
 /// What a hypervisor (or its absence) tells about the VMs.

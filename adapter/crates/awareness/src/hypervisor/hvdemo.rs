@@ -8,12 +8,14 @@ mod layout;
 
 use std::sync::Arc;
 
-use machine::space::{AddressSpace, Stage2, View};
+use machine::space::{Stage2, View};
 use machine::{El, GuestId, Pcpu, Register, Registers, SysReg, Va, Vcpu, VirtualMemory};
 use symbols::Image;
 
 use super::entry::{entering, guest_sp};
-use super::{Guest, Hypervisor, MachineView, OnCore, Provenance, RunState, Survey, VcpuState};
+use super::{
+    Guest, Hypervisor, MachineView, OnCore, Provenance, RunState, Survey, VcpuState, el2_space,
+};
 use crate::mirror::{Record, Slot};
 use layout::Layout;
 
@@ -75,19 +77,6 @@ impl Hypervisor for Demo {
         }
         .survey()
     }
-}
-
-/// hvdemo's own address space, which all cores share once they have it.
-fn el2_space(cores: &[&Registers]) -> Result<AddressSpace, String> {
-    let mut why = "there is no core".to_owned();
-    for core in cores {
-        match AddressSpace::el2(core) {
-            Ok(space) if space.stage1.is_some_and(|stage1| stage1.enabled) => return Ok(space),
-            Ok(_) => why = "its address translation is not on yet".to_owned(),
-            Err(fault) => why = fault.to_string(),
-        }
-    }
-    Err(why)
 }
 
 /// What is the same for every vCPU of one halt.

@@ -6,15 +6,19 @@
 
 mod layout;
 mod registers;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::sync::Arc;
 
-use machine::space::{AddressSpace, Stage2, View};
+use machine::space::{Stage2, View};
 use machine::{El, GuestId, Pcpu, Registers, SysReg, Va, VirtualMemory, Vmid};
 use symbols::Image;
 
-use super::{Guest, Hypervisor, MachineView, OnCore, Provenance, RunState, Survey, VcpuState};
+use super::{
+    Guest, Hypervisor, MachineView, OnCore, Provenance, RunState, Survey, VcpuState, el2_space,
+};
 use crate::mirror::{Facts, ImageFacts};
 use layout::Layout;
 use registers::Whereabouts;
@@ -96,19 +100,6 @@ impl Hypervisor for Xen {
             notes,
         }
     }
-}
-
-/// Xen's own address space. All cores share one; a core that is still off has none.
-fn el2_space(cores: &[&Registers]) -> Result<AddressSpace, String> {
-    let mut why = "there is no core".to_owned();
-    for core in cores {
-        match AddressSpace::el2(core) {
-            Ok(space) if space.stage1.is_some_and(|stage1| stage1.enabled) => return Ok(space),
-            Ok(_) => "Xen has not switched its address translation on".clone_into(&mut why),
-            Err(fault) => why = fault.to_string(),
-        }
-    }
-    Err(why)
 }
 
 fn blind(cores: usize, why: &str) -> Survey {

@@ -9,6 +9,8 @@ use crate::mirror::Record;
 const MOST_DOMAINS: usize = 1024;
 /// vCPUs read of one domain (`MAX_VIRT_CPUS` of Arm is 128).
 const MOST_VCPUS: u64 = 4096;
+/// vCPUs of one domain that may be damaged before its array counts as such.
+const MOST_BAD: usize = 4;
 /// The first of Xen's own domain ids (`DOMID_FIRST_RESERVED` of `xen/include/public/xen.h`); the idle domain is 0x7fff.
 const FIRST_RESERVED: u64 = 0x7ff0;
 
@@ -101,19 +103,20 @@ fn vcpus(
             .fold(0, |word, byte| word << 8 | u64::from(*byte));
         (index as u32, Va(pointer))
     });
+    let mut found = Vec::new();
+    let mut bad = 0;
     // An array entry is empty while the domain is being built.
-    named
-        .filter(|(_, va)| va.0 != 0)
-        .filter_map(
-            |(index, va)| match vcpu(layout, memory, domain.base, index, va) {
-                Ok(vcpu) => Some(vcpu),
-                Err(why) => {
-                    notes.push(format!("domain {} vCPU {index} at {va}: {why}", id.0));
-                    None
-                }
-            },
-        )
-        .collect()
+    for (index, va) in named.filter(|(_, va)| va.0 != 0) {
+        match vcpu(layout, memory, domain.base, index, va) {
+            Ok(vcpu) => found.push(vcpu),
+            Err(why) if bad < MOST_BAD => {
+                bad += 1;
+                notes.push(format!("domain {} vCPU {index} at {va}: {why}", id.0));
+            }
+            Err(_) => break,
+        }
+    }
+    found
 }
 
 fn vcpu(
