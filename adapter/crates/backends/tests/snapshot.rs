@@ -242,10 +242,15 @@ fn compressed_by_others() {
     let plain = saved("others");
     let one_frame = zstd::encode_all(&plain[..], 1).expect("compressed");
     same(&mut opened(&one_frame).expect("opens"));
-    let half = opened(&one_frame[..one_frame.len() / 2]);
-    let damage = half.expect("the headers are whole").damage().to_vec();
+    let cut = opened(&one_frame[..one_frame.len() - 5]);
+    let damage = cut.expect("the headers are whole").damage().to_vec();
     let ours = |damage: &String| damage.contains("bytes could be decompressed");
     assert!(damage.iter().any(ours), "{damage:?}");
+    let error = opened(&one_frame[..50]).expect_err("nothing is whole");
+    assert!(
+        error.contains("only 0x0 bytes could be decompressed"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -74,6 +74,9 @@ impl Storage {
             let end = content.len();
             format!("only {end:#x} bytes could be decompressed: {error}")
         });
+        if content.is_empty() {
+            return Err(damage.unwrap_or_else(|| "it is empty".into()));
+        }
         let content = Content::Plain(Arc::new(content));
         Ok(Self { content, damage })
     }
