@@ -98,18 +98,18 @@ fn look_around(image: &std::sync::Arc<Image>, unit_bytes: usize) {
     let frame = frame();
     let viewer = Viewer::new(&frame.memory);
     let look = |value: Value| {
-        value.show(viewer);
+        let _ = value.show(viewer);
         for child in value.children(&frame.memory, 0, 8) {
-            child.value.show(viewer);
-            child.value.child_count(&frame.memory);
+            let _ = child.value.show(viewer);
+            let _ = child.value.child_count(&frame.memory);
         }
     };
     for offset in 0..unit_bytes {
         let id = TypeId { unit: 0, offset };
         if image.type_of(id).is_ok() {
-            image.spell(Some(id));
-            image.size_of(id);
-            image.field(id, "left");
+            let _ = image.spell(Some(id));
+            let _ = image.size_of(id);
+            let _ = image.field(id, "left");
             look(Value::new(
                 image.clone(),
                 Some(id),
@@ -196,9 +196,9 @@ proptest! {
         let image = IMAGE.get_or_init(|| support::image(sections(5)));
         let probe = image.type_named("struct probe").expect("it was built");
         for text in [text, any_text] {
-            image.type_named(&text);
-            image.type_named(&format!("struct probe {text}"));
-            image.field(probe, &text);
+            let _ = image.type_named(&text);
+            let _ = image.type_named(&format!("struct probe {text}"));
+            let _ = image.field(probe, &text);
         }
     }
 }

@@ -147,7 +147,8 @@ fn pointers_show_what_helps() {
         b.of(dw::DW_TAG_pointer_type, Some(function))
     };
     let plain = |b: &mut Build| b.of(dw::DW_TAG_pointer_type, None);
-    let rows: [(&dyn Fn(&mut Build) -> UnitEntryId, u64, &str); 8] = [
+    type Make<'a> = &'a dyn Fn(&mut Build) -> UnitEntryId;
+    let rows: [(Make<'_>, u64, &str); 8] = [
         (&plain, 0, "NULL"),
         (&plain, 0x1234, "0x1234"),
         (&function, 0x1234, "0x1234 <handler>"),
