@@ -19,7 +19,6 @@ pub mod console;
 pub mod elf;
 pub mod machine;
 pub mod qmp;
-pub mod stub;
 pub mod tap;
 pub mod target;
 
