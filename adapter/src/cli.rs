@@ -4,6 +4,7 @@
 
 mod inspect;
 mod serve;
+mod snapshot;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -50,6 +51,14 @@ enum Command {
         /// Print JSON (schemas/stack.schema.json).
         #[arg(long)]
         json: bool,
+    },
+    /// Halt the machine, save memory and registers to a file that can be attached to as `snapshot:FILE`, resume it.
+    Snapshot {
+        #[command(flatten)]
+        machine: MachineArguments,
+        /// The file; compressed when the name ends in `.zst`.
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
     },
     /// Print a shell's completion script.
     Completions {
@@ -112,6 +121,7 @@ async fn run(command: Command) -> Result<(), String> {
             vcpu,
             json,
         } => inspect::stack(&machine.config()?, vm.as_deref(), vcpu, json).await,
+        Command::Snapshot { machine, output } => snapshot::save(&machine.config()?, output).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "hvdap", &mut script);

@@ -1,15 +1,16 @@
 //! Engine values to the protocol's and back; nowhere else.
 
 use engine::view::{
-    BreakpointId, BreakpointView, FrameKind, FrameView, GroupId, InstructionView, Item, ScopeKind,
-    SourceView, StopCause, StopView, ThreadId, ThreadView,
+    BreakpointId, BreakpointView, FrameKind, FrameView, GroupId, GroupView, InstructionView, Item,
+    ScopeKind, SourceView, StopCause, StopView, ThreadId, ThreadView,
 };
 use machine::Va;
 use serde_json::{Value, json};
 
 use crate::handles;
 use crate::protocol::{
-    Breakpoint, Client, DisassembledInstruction, Scope, Shape, Source, StackFrame, Thread, Variable,
+    Breakpoint, BreakpointMode, Client, DisassembledInstruction, Scope, Shape, Source, StackFrame,
+    Thread, Variable,
 };
 use crate::wire::Failure;
 
@@ -112,6 +113,21 @@ pub fn breakpoint(breakpoint: &BreakpointView, wire: u32, client: &Client) -> Br
         instruction_reference: breakpoint.address.map(address),
         reason: (!breakpoint.verified).then_some("pending"),
     }
+}
+
+/// The `mode` of a breakpoint for every VM.
+pub const ANY_VM: &str = "any VM";
+
+/// In one list of all VMs a breakpoint may be for one of them.
+#[must_use]
+pub fn breakpoint_modes(groups: &[GroupView]) -> Vec<BreakpointMode> {
+    let mode = |name: &str| BreakpointMode {
+        mode: name.to_owned(),
+        label: name.to_owned(),
+        applies_to: vec!["source", "instruction"],
+    };
+    let one = groups.iter().map(|group| mode(&group.name));
+    std::iter::once(mode(ANY_VM)).chain(one).collect()
 }
 
 /// A source file that is here.

@@ -15,5 +15,7 @@ pub mod listings;
 pub mod protocol;
 pub mod report;
 pub mod requests;
+#[cfg(test)]
+mod schemas;
 pub mod visit;
 pub mod wire;

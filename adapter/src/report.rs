@@ -143,6 +143,18 @@ pub struct Frame {
     pub line: Option<u32>,
 }
 
+/// Puts the hypervisor first, then VMs by the hypervisor's number for them, whichever was found first.
+pub fn sort(groups: &mut [GroupView]) {
+    groups.sort_by_key(|group| {
+        (
+            group.id != GroupId::HYPERVISOR,
+            group.guest,
+            group.vmid,
+            group.id,
+        )
+    });
+}
+
 /// All groups with their threads.
 #[must_use]
 pub fn groups(groups: &[GroupView], threads: &[ThreadView]) -> Vec<Group> {

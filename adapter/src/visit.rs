@@ -44,7 +44,7 @@ pub async fn visit<T: Send + 'static>(
     let leave_running = config.on_disconnect == OnDisconnect::Resume;
     let left = link.ask(move |engine| engine.detach(leave_running)).await;
     drop(link);
-    let lost = told(events);
+    let lost = told(config, events);
     match (outcome, lost, left) {
         (Err(_), Some(reason), _) => Err(reason),
         (Ok(_), _, Err(failure)) => Err(failure.message),
@@ -53,11 +53,11 @@ pub async fn visit<T: Send + 'static>(
 }
 
 /// Prints what the engine had to say; gives the reason when the target was lost.
-fn told(mut events: mpsc::UnboundedReceiver<Event>) -> Option<String> {
+fn told(config: &Config, mut events: mpsc::UnboundedReceiver<Event>) -> Option<String> {
     let mut lost = None;
     while let Ok(event) = events.try_recv() {
         match event {
-            Event::Message { text, .. } => warn(&text),
+            Event::Message { text, .. } => warn(&config.with_place(&text)),
             Event::Lost(reason) => lost = Some(reason),
             _ => {}
         }

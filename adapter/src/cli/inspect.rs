@@ -14,7 +14,7 @@ use crate::visit;
 pub(super) async fn vms(config: &Config, json: bool) -> Result<(), String> {
     let target = config.connect.clone();
     let groups = visit::visit(config, |engine| {
-        let (groups, threads) = (engine.groups(), engine.threads(None));
+        let (groups, threads) = sorted(engine);
         let mut report = report::groups(&groups, &threads);
         for (thread, view) in report
             .iter_mut()
@@ -43,7 +43,7 @@ pub(super) async fn stack(
     let target = config.connect.clone();
     let wanted = vm.map(str::to_owned);
     let stacks = visit::visit(config, move |engine| {
-        let (groups, threads) = (engine.groups(), engine.threads(None));
+        let (groups, threads) = sorted(engine);
         let groups: Vec<GroupView> = groups
             .into_iter()
             .filter(|group| {
@@ -82,6 +82,12 @@ fn to_json(report: &impl Serialize) -> Result<Vec<u8>, String> {
         .map_err(|error| format!("the report cannot be written: {error}"))?;
     text.push(b'\n');
     Ok(text)
+}
+
+fn sorted(engine: &Engine) -> (Vec<GroupView>, Vec<ThreadView>) {
+    let mut groups = engine.groups();
+    report::sort(&mut groups);
+    (groups, engine.threads(None))
 }
 
 /// Threads by group, as reports list them.

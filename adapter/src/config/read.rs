@@ -97,6 +97,20 @@ impl Config {
         }
     }
 
+    /// A message that begins with an image's name, with the place where the user named that image before it.
+    #[must_use]
+    pub fn with_place(&self, text: &str) -> String {
+        let is_first_word = |image: &&ImageFile| {
+            let name = image.path.file_name().map(|name| name.to_string_lossy());
+            let rest = name.and_then(|name| text.strip_prefix(&*name));
+            rest.is_some_and(|rest| rest.starts_with([' ', ':']))
+        };
+        match self.images.iter().find(is_first_word) {
+            Some(image) => format!("{}: {text}", image.place),
+            None => text.to_owned(),
+        }
+    }
+
     /// What tells this machine from another one of the same process.
     #[must_use]
     pub fn key(&self) -> &str {

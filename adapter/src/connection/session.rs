@@ -43,6 +43,11 @@ struct State {
     attached: Option<Attached>,
     starting: Option<Request>,
     configured: bool,
+    /// The client was told what there is.
+    ready: bool,
+    /// A halt is shown to it.
+    shown: bool,
+    modes: Vec<String>,
     subscribed: bool,
     left: bool,
     ended: bool,
@@ -204,10 +209,16 @@ impl Session {
         state.starting.take()
     }
 
-    /// Whether the client has configured everything and is attached.
+    /// What there is may be shown from now on.
+    pub fn set_ready(&self) {
+        let mut state = self.state();
+        state.ready = state.configured;
+    }
+
+    /// Whether the client is attached, has configured everything, and was told what there is.
     #[must_use]
-    pub fn is_configured(&self) -> bool {
-        self.state().configured
+    pub fn is_ready(&self) -> bool {
+        self.state().ready
     }
 
     /// Starts asking the client for sessions of VMs.
@@ -227,7 +238,7 @@ impl Session {
         let attached = {
             let mut state = self.state();
             state.left = true;
-            state.configured = false;
+            state.ready = false;
             state.children = None;
             state.values.clear();
             state.attached.clone()
@@ -251,7 +262,7 @@ impl Session {
             if std::mem::replace(&mut state.ended, true) {
                 return;
             }
-            state.configured = false;
+            state.ready = false;
             state.starting.take()
         };
         if let Some(starting) = starting {
@@ -273,8 +284,12 @@ impl Session {
 
     /// The target halted.
     pub fn stopped(&self, stop: &StopView, thread: ThreadId, focus: bool) {
-        if focus {
-            self.state().focus = Some((stop.group, Some(thread)));
+        {
+            let mut state = self.state();
+            state.shown = true;
+            if focus {
+                state.focus = Some((stop.group, Some(thread)));
+            }
         }
         let ids = |ids: &[BreakpointId]| ids.iter().map(|id| self.wire_id(*id)).collect();
         self.peer
@@ -285,9 +300,9 @@ impl Session {
     pub fn continued(&self, thread: Option<ThreadId>, asked: bool) {
         let mut state = self.state();
         state.values.clear();
-        let configured = state.configured;
+        let shown = std::mem::take(&mut state.shown);
         drop(state);
-        if configured && !asked {
+        if shown && !asked {
             let thread = thread.map_or(1, |thread| thread.0);
             self.peer.event(
                 "continued",
@@ -296,34 +311,54 @@ impl Session {
         }
     }
 
-    /// There is a new VM.
-    pub fn group_came(&self, group: &GroupView) {
-        let state = self.state();
-        if let Some(children) = &state.children {
-            children.add(group);
+    /// There is a new VM. One of its threads is named, so that the client asks for all again.
+    pub fn group_came(&self, group: &GroupView, thread: Option<ThreadId>) {
+        let ready = {
+            let state = self.state();
+            if let Some(children) = &state.children {
+                children.add(group);
+            }
+            state.ready
+        };
+        if let (true, Some(thread)) = (ready && self.shows(group.id), thread) {
+            self.peer.event(
+                "thread",
+                json!({ "reason": "started", "threadId": thread.0 }),
+            );
         }
-        self.groups_changed(&state);
     }
 
-    /// A VM is no more.
-    pub fn group_went(&self, _: GroupId) {
-        self.groups_changed(&self.state());
-    }
-
-    fn groups_changed(&self, state: &State) {
-        if state.subscribed {
+    /// VMs came, went, or are known better.
+    pub fn groups_changed(&self, groups: &[GroupView]) {
+        self.offer_modes(groups);
+        if self.state().subscribed {
             self.peer.event("hvdap/groupsChanged", Value::Null);
+        }
+    }
+
+    /// In one list of all VMs a breakpoint may be for one of them: offers these, when they changed.
+    pub fn offer_modes(&self, groups: &[GroupView]) {
+        let modes = convert::breakpoint_modes(groups);
+        let names: Vec<String> = modes.iter().map(|mode| mode.mode.clone()).collect();
+        let flat = self.group().is_none();
+        let mut state = self.state();
+        if state.ready && flat && state.modes != names {
+            state.modes = names;
+            let capabilities = json!({ "breakpointModes": modes });
+            self.peer
+                .event("capabilities", json!({ "capabilities": capabilities }));
         }
     }
 
     /// More is known now than what was shown.
     pub fn invalidated(&self) {
         let state = self.state();
-        if state.configured && state.client.supports_invalidated_event {
-            self.peer
-                .event("invalidated", json!({ "areas": ["stacks", "variables"] }));
+        if state.shown && state.client.supports_invalidated_event {
+            self.peer.event(
+                "invalidated",
+                json!({ "areas": ["threads", "stacks", "variables"] }),
+            );
         }
-        self.groups_changed(&state);
     }
 
     /// A breakpoint was bound, or lost its place.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use engine::view::{Event, GroupId, StopView, ThreadState, ThreadView};
+use engine::view::{Event, GroupId, GroupView, StopView, ThreadState, ThreadView};
 use tokio::sync::mpsc;
 
 use super::Machine;
@@ -29,19 +29,13 @@ async fn tell_one(machine: &Arc<Machine>, event: Event) {
             }
         }
         Event::Groups { added, removed } => {
-            for session in machine.sessions() {
-                for group in &added {
-                    session.group_came(group);
-                }
-                for group in &removed {
-                    session.group_went(*group);
-                }
-            }
+            groups_changed(machine, &added).await;
             for group in removed {
                 end_children(machine, group).await;
             }
         }
         Event::ImagesChanged(group) => {
+            groups_changed(machine, &[]).await;
             for session in machine.sessions() {
                 if session.shows(group) {
                     session.invalidated();
@@ -64,13 +58,30 @@ async fn tell_one(machine: &Arc<Machine>, event: Event) {
     }
 }
 
+/// Groups came, went, or are known better.
+async fn groups_changed(machine: &Arc<Machine>, added: &[GroupView]) {
+    let Ok(groups) = machine.groups().await else {
+        return;
+    };
+    let Ok(threads) = machine.link.call(|engine| engine.threads(None)).await else {
+        return;
+    };
+    for session in machine.sessions() {
+        session.groups_changed(&groups);
+        for group in added {
+            let first = threads.iter().find(|thread| thread.group == group.id);
+            session.group_came(group, first.map(|thread| thread.id));
+        }
+    }
+}
+
 /// One `stopped` per session; the session that owns the event comes last and takes the focus.
 async fn stopped(machine: &Arc<Machine>, stop: &StopView) {
     let Ok(threads) = machine.link.call(|engine| engine.threads(None)).await else {
         return;
     };
     let mut sessions = machine.sessions();
-    sessions.retain(|session| session.is_configured());
+    sessions.retain(|session| session.is_ready());
     let shown = sessions.iter().any(|session| session.shows(stop.group));
     sessions.sort_by_key(|session| owns(session, stop, shown));
     for session in sessions {

@@ -6,14 +6,19 @@ use std::time::Duration;
 use engine::Engine;
 use engine::view::{EngineError, GroupId, GroupView, ThreadId};
 
+use tokio::sync::watch;
+
 use super::launch::Launched;
 use super::{Hub, events};
 use crate::config::{Config, OnDisconnect};
 use crate::connection::{Role, Session};
 use crate::files::{self, Progress};
 use crate::link::Link;
+use crate::report;
 use crate::wire::Failure;
 
+/// How long the first halt waits to be shown until every image has its index.
+const INDEX_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a target may take to be given back.
 const DETACH_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -41,6 +46,7 @@ pub struct Machine {
     hub: std::sync::Weak<Hub>,
     state: Mutex<State>,
     launched: Mutex<Option<Launched>>,
+    indexed: watch::Sender<bool>,
     /// Held while a request is asked of the engine and answered, and while an event is told: an event of what a request
     /// caused comes after its answer.
     pub order: tokio::sync::Mutex<()>,
@@ -79,6 +85,7 @@ impl Machine {
             hub: Arc::downgrade(hub),
             state: Mutex::default(),
             launched: Mutex::new(launched),
+            indexed: watch::Sender::new(false),
             order: tokio::sync::Mutex::default(),
         });
         tokio::spawn(events::tell(Arc::downgrade(&machine), queue));
@@ -96,9 +103,19 @@ impl Machine {
                 machine.tell_progress(progress);
             }
         };
-        files::load(&self.config.images, self.link.images(), told)
-            .await
-            .detach_all();
+        let indexing = files::load(&self.config.images, self.link.images(), told).await;
+        let indexed = self.indexed.clone();
+        tokio::spawn(async move {
+            indexing.join_all().await;
+            indexed.send_replace(true);
+        });
+    }
+
+    /// Waits until the images have their indexes, but not for ever: what is not known yet follows.
+    pub async fn wait_for_images(&self) {
+        let mut indexed = self.indexed.subscribe();
+        let all = indexed.wait_for(|indexed| *indexed);
+        let _ = tokio::time::timeout(INDEX_PATIENCE, all).await;
     }
 
     fn tell_progress(&self, progress: Progress) {
@@ -114,6 +131,7 @@ impl Machine {
 
     /// Tells the user something in the sessions that show the group; without a group in the root sessions.
     pub fn say(&self, group: Option<GroupId>, warning: bool, text: &str) {
+        let text = &self.config.with_place(text);
         let mut state = self.state();
         let concerned: Vec<_> = state
             .sessions
@@ -318,7 +336,9 @@ impl Machine {
     /// # Errors
     /// The engine is gone.
     pub async fn groups(&self) -> Result<Vec<GroupView>, Failure> {
-        self.link.call(|engine| engine.groups()).await
+        let mut groups = self.link.call(|engine| engine.groups()).await?;
+        report::sort(&mut groups);
+        Ok(groups)
     }
 
     /// The group of a thread.

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Answer, Reply, body};
 use crate::connection::Session;
-use crate::convert;
+use crate::convert::{self, ANY_VM};
 use crate::hub::Machine;
 use crate::listings;
 use crate::protocol::{
@@ -15,9 +15,6 @@ use crate::protocol::{
     SourceBreakpoint,
 };
 use crate::wire::{Failure, Request};
-
-/// The `mode` of a breakpoint for every VM.
-pub(super) const ANY_VM: &str = "any VM";
 
 /// What is wanted, with the mode or VM named by the user.
 type Wanted = (BreakpointRequest, Option<String>);

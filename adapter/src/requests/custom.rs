@@ -68,8 +68,8 @@ pub(super) async fn breakpoint_stats(session: &Arc<Session>) -> Answer {
 
 pub(super) async fn groups(session: &Arc<Session>) -> Answer {
     let machine = session.machine()?;
-    let asked = |engine: &mut engine::Engine| (engine.groups(), engine.threads(None));
-    let (groups, threads) = machine.link.call(asked).await?;
+    let groups = machine.groups().await?;
+    let threads = machine.link.call(|engine| engine.threads(None)).await?;
     body(Groups {
         groups: report::groups(&groups, &threads),
     })

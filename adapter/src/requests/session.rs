@@ -10,7 +10,7 @@ use super::{Answer, DONE, Reply, body, breakpoints};
 use crate::config::{self, Attach, Child, Config, Presentation};
 use crate::connection::{Attached, Role, Session, Shows, Transport};
 use crate::hub::{self, Children, Ending, Machine};
-use crate::protocol::{BreakpointMode, Client};
+use crate::protocol::Client;
 use crate::wire::{Failure, Request};
 
 /// Says what this adapter can, then that it is ready to be configured.
@@ -119,10 +119,12 @@ pub(super) async fn configuration_done(session: &Arc<Session>, request: &Request
         return Ok(Reply::Answered);
     };
     let machine = attached.machine;
-    let in_order = machine.order.lock().await;
     if let Some(starting) = &starting {
         session.peer.respond(starting, Ok(Value::Null));
     }
+    machine.wait_for_images().await;
+    let in_order = machine.order.lock().await;
+    session.set_ready();
     let groups = machine.groups().await?;
     introduce(session, &machine, &groups, starting.as_ref());
     let first = machine.begin().await;
@@ -171,25 +173,7 @@ fn introduce(
         "process",
         json!({ "name": name, "isLocalProcess": false, "startMethod": method, "pointerSize": 64 }),
     );
-    if session.group().is_none() {
-        session.peer.event(
-            "capabilities",
-            json!({ "capabilities": { "breakpointModes": modes(groups) } }),
-        );
-    }
-}
-
-/// In one list of all VMs a breakpoint may be for one of them.
-fn modes(groups: &[GroupView]) -> Vec<BreakpointMode> {
-    let mode = |name: &str| BreakpointMode {
-        mode: name.to_owned(),
-        label: name.to_owned(),
-        applies_to: vec!["source", "instruction"],
-    };
-    let one = groups.iter().map(|group| mode(&group.name));
-    std::iter::once(mode(breakpoints::ANY_VM))
-        .chain(one)
-        .collect()
+    session.offer_modes(groups);
 }
 
 /// Leaves the machine as it was set up. `terminateDebuggee` comes on attach sessions too and kills nothing there: only

@@ -6,8 +6,6 @@
 
 mod linux;
 mod plain;
-#[cfg(test)]
-mod tests;
 
 use std::fmt;
 

@@ -93,6 +93,11 @@ fn paths_are_relative_to_the_machine_file() {
     assert_eq!(config.images.len(), 1);
     assert_eq!(config.images[0].path, folder.join("k"));
     assert_eq!(config.images[0].place, format!("{}:10:9", file.display()));
+    assert_eq!(
+        config.with_place("k is not what runs"),
+        format!("{}:10:9: k is not what runs", file.display())
+    );
+    assert_eq!(config.with_place("know"), "know");
     let setup = config.setup();
     assert_eq!(
         setup.hypervisor.source_map,

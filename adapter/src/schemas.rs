@@ -1,0 +1,72 @@
+//! The schema files of `schemas/`, made from the types that cross the border; a test keeps them fresh.
+
+use std::fs;
+use std::path::Path;
+
+use schemars::{JsonSchema, schema_for};
+use serde_json::{Map, Value, json};
+
+use crate::config::{Attach, Machine};
+use crate::report::{Stacks, Vms};
+use crate::requests::custom::{BreakpointStats, Groups, Subscribe};
+
+/// Compares a committed schema file with the type's; with `UPDATE_EXPECT=1`, writes it.
+fn check<T: JsonSchema>(name: &str) {
+    let schema = without_nulls(schema_for!(T).to_value());
+    let fresh = serde_json::to_string_pretty(&schema).expect("a schema is JSON") + "\n";
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../schemas")
+        .join(format!("{name}.schema.json"));
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        fs::write(&file, &fresh).expect("the schema file can be written");
+    }
+    let committed = fs::read_to_string(&file).unwrap_or_default();
+    assert_eq!(
+        committed,
+        fresh,
+        "{} is stale: run the tests with UPDATE_EXPECT=1 and review the difference",
+        file.display()
+    );
+}
+
+/// What is optional is left out, not null: takes the null alternatives out that the derive adds.
+fn without_nulls(schema: Value) -> Value {
+    let null = json!({ "type": "null" });
+    match schema {
+        Value::Object(fields) => {
+            let mut kept = Map::new();
+            for (key, value) in fields {
+                match (key.as_str(), without_nulls(value)) {
+                    ("default", Value::Null) => {}
+                    ("type", Value::Array(types)) if types.contains(&json!("null")) => {
+                        let mut rest = types.into_iter().filter(|one| *one != "null");
+                        kept.extend(rest.next().map(|one| (key, one)));
+                    }
+                    ("anyOf", Value::Array(choices)) if choices.contains(&null) => {
+                        let mut rest = choices.into_iter().filter(|one| *one != null);
+                        if let Some(Value::Object(one)) = rest.next() {
+                            kept.extend(one);
+                        }
+                    }
+                    (_, value) => {
+                        kept.insert(key, value);
+                    }
+                }
+            }
+            Value::Object(kept)
+        }
+        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
+        plain => plain,
+    }
+}
+
+#[test]
+fn schema_files_are_fresh() {
+    check::<Attach>("launch");
+    check::<Machine>("machine");
+    check::<Vms>("vms");
+    check::<Stacks>("stack");
+    check::<BreakpointStats>("breakpoint-stats");
+    check::<Groups>("groups");
+    check::<Subscribe>("subscribe");
+}
