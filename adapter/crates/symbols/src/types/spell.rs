@@ -36,7 +36,7 @@ fn spell(image: &Image, mut ty: Option<TypeId>, budget: &mut usize) -> String {
             }
             Type::Qualified { qualifier, to } => {
                 if is_pointer(image, *to) {
-                    if !declarator.is_empty() && !declarator.starts_with(' ') {
+                    if declarator.starts_with('*') {
                         declarator.insert(0, ' ');
                     }
                     declarator.insert_str(0, &format!(" {}", qualifier.keyword()));
