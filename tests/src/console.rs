@@ -85,25 +85,36 @@ impl Console {
     /// # Errors
     /// It did not come in time, with the last output.
     pub fn expect(&self, wanted: &[&str], patience: Duration) -> Result<String, String> {
-        let end = Instant::now() + patience;
+        let end_of_first = |fresh: &str| {
+            let ends = wanted
+                .iter()
+                .filter_map(|want| fresh.find(want).map(|at| at + want.len()));
+            ends.min()
+        };
+        self.take_until(end_of_first, patience)
+            .map_err(|last| format!("no {wanted:?} on the console; last: {last:?}"))
+    }
+
+    /// Takes the output up to where `end` finds its end; the last output when it does not in time.
+    fn take_until(
+        &self,
+        end: impl Fn(&str) -> Option<usize>,
+        patience: Duration,
+    ) -> Result<String, String> {
+        let deadline = Instant::now() + patience;
         let mut text = self.0.text.lock().expect("no panic while adding");
         loop {
             let all = clean(&text.raw);
             let fresh = all.get(text.taken..).unwrap_or_default();
-            let found = wanted
-                .iter()
-                .filter_map(|want| fresh.find(want).map(|at| at + want.len()))
-                .min();
-            if let Some(until) = found {
+            if let Some(until) = end(fresh) {
                 let out = fresh[..until].to_owned();
                 text.taken += until;
                 return Ok(out);
             }
-            let left = end.saturating_duration_since(Instant::now());
+            let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() || text.closed {
                 let from = fresh.len().saturating_sub(500);
-                let tail = fresh.get(from..).unwrap_or(fresh);
-                return Err(format!("no {wanted:?} on the console; last: {tail:?}"));
+                return Err(fresh.get(from..).unwrap_or(fresh).to_owned());
             }
             text = self.0.more.wait_timeout(text, left).expect("no panic").0;
         }
@@ -122,8 +133,9 @@ impl Console {
         for _ in 0..6 {
             self.send(b"\x01\x01\x01");
             self.expect(&["Serial input to "], patience)?;
-            let name = self.expect(&[" ", "\n"], patience)?;
-            if wanted.ends_with(name.trim()) {
+            let line = self.expect(&["\n"], patience)?;
+            let name = line.split_whitespace().next().unwrap_or_default();
+            if wanted.ends_with(name) {
                 return Ok(());
             }
         }
@@ -137,8 +149,9 @@ impl Console {
     pub fn type_line(&self, line: &str, patience: Duration) -> Result<(), String> {
         for chunk in line.as_bytes().chunks(CHUNK) {
             self.send(chunk);
-            let last = char::from(*chunk.last().expect("chunks are not empty"));
-            self.expect(&[last.encode_utf8(&mut [0; 4])], patience)?;
+            let typed = String::from_utf8_lossy(chunk);
+            self.take_until(|fresh| echo(fresh, &typed), patience)
+                .map_err(|last| format!("no echo of {typed:?}; last: {last:?}"))?;
         }
         self.send(b"\r");
         Ok(())
@@ -180,6 +193,26 @@ impl Drop for Inner {
     }
 }
 
+/// Where the echo of `typed` ends. Xen breaks lines in the middle of it when another guest has the screen.
+fn echo(output: &str, typed: &str) -> Option<usize> {
+    let mut rest = typed.chars();
+    for (at, letter) in output.char_indices().filter(|(_, letter)| *letter != '\n') {
+        let expected = rest.clone().next()?;
+        if letter == expected {
+            rest.next();
+        } else {
+            rest = typed.chars();
+            if typed.starts_with(letter) {
+                rest.next();
+            }
+        }
+        if rest.as_str().is_empty() {
+            return Some(at + letter.len_utf8());
+        }
+    }
+    None
+}
+
 /// The output without carriage returns, terminal escapes and Xen's prefixes.
 pub(crate) fn clean(raw: &[u8]) -> String {
     let text = String::from_utf8_lossy(raw).replace('\r', "");
@@ -217,11 +250,18 @@ fn prefix(text: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::clean;
+    use super::{clean, echo};
 
     #[track_caller]
     fn check(raw: &str, cleaned: &str) {
         assert_eq!(clean(raw.as_bytes()), cleaned);
+    }
+
+    #[test]
+    fn an_echo_may_be_broken_into_lines() {
+        assert_eq!(echo("dom0# h\nost x", "host"), Some(11));
+        assert_eq!(echo("hhost", "host"), Some(5));
+        assert_eq!(echo("three", "host"), None);
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub mod console;
 pub mod elf;
 pub mod machine;
 pub mod qmp;
+pub mod stub;
 pub mod tap;
 pub mod target;
 

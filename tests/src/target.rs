@@ -12,7 +12,7 @@ use crate::qmp::Qmp;
 use crate::skip::skip;
 
 /// How long the guests may take to their shells on a busy machine.
-const BOOT: Duration = Duration::from_secs(180);
+const BOOT: Duration = Duration::from_secs(300);
 
 /// One target at a time: two emulated machines on two processors only slow each other down.
 static ONE: Mutex<()> = Mutex::new(());
@@ -28,14 +28,29 @@ pub fn root() -> &'static Path {
 /// The folder of the live target, `None` when there is none here: the test is then skipped.
 pub fn artefacts() -> Option<&'static Path> {
     static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let found = FOUND.get_or_init(|| {
+    find(&FOUND, "plain")
+}
+
+/// The folder of Debian's own Xen and kernels, `None` when it is not here: the test is then skipped.
+pub fn debian() -> Option<&'static Path> {
+    static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
+    find(&FOUND, "debian")
+}
+
+fn find(found: &'static OnceLock<Option<PathBuf>>, kind: &str) -> Option<&'static Path> {
+    let found = found.get_or_init(|| {
         let script = root().join("tests/live/xen/find");
-        let output = Command::new(script).arg("--no-build").output().ok()?;
+        let output = Command::new(script)
+            .args(["--no-build", kind])
+            .output()
+            .ok()?;
         let path = String::from_utf8(output.stdout).ok()?;
         output.status.success().then(|| PathBuf::from(path.trim()))
     });
     if found.is_none() {
-        skip("no live target; `tests/live/xen/find` makes one");
+        skip(&format!(
+            "no live target; `tests/live/xen/find {kind}` makes it"
+        ));
     }
     found.as_deref()
 }
@@ -122,7 +137,25 @@ impl Target {
     /// When it does not boot.
     #[must_use]
     pub fn boot(variant: &Variant) -> Option<Target> {
-        let artefacts = artefacts()?;
+        Some(Target::boot_from(artefacts()?, variant))
+    }
+
+    /// Boots Debian's own Xen and kernels, which are larger.
+    ///
+    /// # Panics
+    /// When they do not boot.
+    #[must_use]
+    pub fn boot_debian() -> Option<Target> {
+        let variant = Variant::plain()
+            .with("MEM", "1024")
+            .with("DOM0_MB", "256")
+            .with("DOMU_MB", "256")
+            .with("DOM0_ARGS", "nokaslr")
+            .with("DOMU_ARGS", "nokaslr");
+        Some(Target::boot_from(debian()?, &variant))
+    }
+
+    fn boot_from(artefacts: &'static Path, variant: &Variant) -> Target {
         let only = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let run = run_folder();
         let mut command = Command::new(root().join("tests/live/xen/boot"));
@@ -134,17 +167,9 @@ impl Target {
         if let Some(file) = &ram_file {
             command.env("RAM_FILE", file);
         }
-        let mut target = Target {
-            qemu: spawn(command, &run),
-            run,
-            artefacts,
-            ram_file,
-            console: None,
-            _only: only,
-        };
-        target.connect_console();
+        let target = Target::start(command, run, artefacts, ram_file, only);
         target.wait_ready(variant.guests);
-        Some(target)
+        target
     }
 
     /// Restores a state saved by `tests/live/xen/save`; the machine is paused.
@@ -158,16 +183,26 @@ impl Target {
         let run = run_folder();
         let mut command = Command::new(root().join("tests/live/xen/restore"));
         command.arg(state).arg(&run);
+        Some(Target::start(command, run, artefacts, None, only))
+    }
+
+    fn start(
+        command: Command,
+        run: PathBuf,
+        artefacts: &'static Path,
+        ram_file: Option<PathBuf>,
+        only: MutexGuard<'static, ()>,
+    ) -> Target {
         let mut target = Target {
             qemu: spawn(command, &run),
             run,
             artefacts,
-            ram_file: None,
+            ram_file,
             console: None,
             _only: only,
         };
         target.connect_console();
-        Some(target)
+        target
     }
 
     /// Where a debugger reaches it, as `hvdap` takes it.
@@ -186,6 +221,12 @@ impl Target {
     #[must_use]
     pub fn console(&self) -> &Console {
         self.console.as_ref().expect("connected at the start")
+    }
+
+    /// All the console said since the machine was started, cleaned.
+    #[must_use]
+    pub fn console_log(&self) -> String {
+        crate::console::clean(read(&self.run.join("con.log")).as_bytes())
     }
 
     /// Its monitor.
@@ -228,9 +269,8 @@ impl Target {
     /// The console may have said something before it was connected: the log has all of it.
     fn wait_ready(&self, guests: usize) {
         let end = Instant::now() + BOOT;
-        let log = self.run.join("con.log");
         loop {
-            let text = crate::console::clean(read(&log).as_bytes());
+            let text = self.console_log();
             if text.matches("TB-READY ").count() >= guests {
                 return;
             }

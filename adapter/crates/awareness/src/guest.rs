@@ -6,6 +6,8 @@
 
 mod linux;
 mod plain;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 

@@ -2,7 +2,7 @@
 //! images they ran (`xen-syms`, `vmlinux-dom0`, `vmlinux-domu`). Without them nothing is tested.
 //!
 //! A halt is a folder with `registers` (lines `CORE NAME VALUE`, hexadecimal), `ram` (physical memory from 0x40000000, QEMU's
-//! `pmemsave`), and optionally `ram-ADDRESS` (pieces on top), `expected` (what another reader of Xen's structures found),
+//! `pmemsave`), and optionally `images` (lines `DOMAIN IMAGE` where they are not the usual ones), `ram-ADDRESS` (pieces on top), `expected` (what another reader of Xen's structures found),
 //! `core` (the core that was stepped along an exception's path) and `base` (the halt at the start of that path, which has the RAM).
 
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ use machine::{
     El, GuestId, MemoryFault, Pa, Pcpu, PhysicalMemory, Register, Registers, Va, Vcpu,
     VirtualMemory,
 };
-use symbols::Image;
+use symbols::{Image, LinkVa};
 
 const RAM: u64 = 0x4000_0000;
 
@@ -243,6 +243,7 @@ fn surveys_agree_with_another_reader() {
         let survey = xen.survey(&halt);
         assert_eq!(survey.notes, Vec::<String>::new(), "{name}");
         compare(&survey, &halt, &expected, &name);
+        check_hypervisor_side(&survey, &target.xen, &name);
         for (core, owner) in survey.on_core.iter().enumerate() {
             assert_ne!(*owner, OnCore::Unknown, "{name}");
             let registers = &halt.cores[core];
@@ -254,6 +255,27 @@ fn surveys_agree_with_another_reader() {
                 assert_eq!(u64::from(vcpu.guest.0) + 1, vmid, "{name}");
             }
         }
+    }
+}
+
+/// A vCPU on no core will go on where Xen switches contexts, on a stack of its own.
+fn check_hypervisor_side(survey: &Survey, xen: &Image, name: &str) {
+    for state in survey.guests.iter().flat_map(|guest| &guest.vcpus) {
+        assert_eq!(
+            state.hypervisor.is_some(),
+            state.on_core.is_none(),
+            "{name}"
+        );
+        let Some(side) = &state.hypervisor else {
+            continue;
+        };
+        let pc = LinkVa(side.pc.expect("a pc"));
+        let function = xen.symbol_at(pc).expect("a function of Xen").0.name;
+        assert!(
+            ["context_switch", "continue_new_vcpu"].contains(&function),
+            "{name} {function}"
+        );
+        assert!(side.sp.is_some_and(|sp| sp > 0x8000_0000_0000), "{name}");
     }
 }
 
@@ -273,20 +295,28 @@ fn images_find_their_guests() {
             Some((0, Evidence::BuildId))
         );
         let survey = xen.survey(&halt);
+        let booted = folder.join("expected").exists();
+        let images = fs::read_to_string(folder.join("images"))
+            .unwrap_or_else(|_| "0 vmlinux-dom0\n1 vmlinux-domu\n".to_owned());
         for guest in &survey.guests {
             let vcpus = guest.registers(&halt);
-            let found = [&target.dom0, &target.domu]
-                .map(|image| place(image, &halt, guest.stage2, &vcpus).expect("no other build"));
-            let here = usize::from(guest.id != GuestId(0));
-            assert_eq!(found[1 - here], None, "{name}");
-            let placement = found[here].expect("the guest's own kernel");
-            assert_eq!(
-                (placement.evidence, placement.kind),
-                (Evidence::BuildId, GuestKind::Linux)
-            );
-            let image = [&target.dom0, &target.domu][here];
-            let comm = read_comm(&halt, image, &placement, guest.stage2, &vcpus[0]);
-            assert!(comm.starts_with("swapper"), "{name}: {comm}");
+            for image in [&target.dom0, &target.domu] {
+                let found = place(image, &halt, guest.stage2, &vcpus).expect("no other build");
+                let runs = images.contains(&format!("{} {}\n", guest.id.0, image.name()));
+                assert!(runs || found.is_none(), "{name} {}", guest.name);
+                assert!(
+                    !(runs && booted) || found.is_some(),
+                    "{name} {}",
+                    guest.name
+                );
+                let Some(found) = found else { continue };
+                assert_eq!(
+                    (found.evidence, found.kind),
+                    (Evidence::BuildId, GuestKind::Linux)
+                );
+                let comm = read_comm(&halt, image, &found, guest.stage2, &vcpus[0]);
+                assert!(comm.starts_with("swapper"), "{name}: {comm}");
+            }
         }
     }
 }

@@ -15,7 +15,9 @@
 //! | `offsetof(type, m)`, `container_of(e, type, m)` | what Linux and Xen mean by them; parsed to casts and members |
 //! | `e,x` | a format for the result |
 
+mod cursor;
 mod lexer;
+mod macros;
 mod parser;
 mod print;
 mod type_name;

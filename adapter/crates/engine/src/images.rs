@@ -40,14 +40,14 @@ impl Images {
             image: None,
             source_map: Arc::new(SourceMap::new(map.to_vec())),
         };
-        let hypervisor = expect(Slot::Hypervisor, &setup.hypervisor.source_map);
-        let vms = setup
-            .vms
-            .iter()
-            .enumerate()
-            .map(|(index, vm)| expect(Slot::Vm(index), &vm.source_map));
+        let hypervisor = &setup.hypervisor;
+        let hypervisor = hypervisor
+            .has_image
+            .then(|| expect(Slot::Hypervisor, &hypervisor.source_map));
+        let vms = setup.vms.iter().enumerate().filter(|(_, vm)| vm.has_image);
+        let vms = vms.map(|(index, vm)| expect(Slot::Vm(index), &vm.source_map));
         Self {
-            expected: std::iter::once(hypervisor).chain(vms).collect(),
+            expected: hypervisor.into_iter().chain(vms).collect(),
             ..Self::default()
         }
     }
@@ -61,6 +61,26 @@ impl Images {
         {
             expected.image = Some(image);
         }
+    }
+
+    /// An image that was promised will not come.
+    pub fn failed(&mut self, slot: Slot) {
+        self.expected.retain(|expected| expected.slot != slot);
+    }
+
+    /// Whether the hypervisor's own word on its VMs is still to come. Until then nobody else is asked: the same VM would get two names.
+    #[must_use]
+    pub fn awaits_hypervisor(&self) -> bool {
+        let hypervisor = self
+            .expected
+            .iter()
+            .find(|expected| expected.slot == Slot::Hypervisor);
+        hypervisor.is_some_and(|expected| {
+            expected
+                .image
+                .as_ref()
+                .is_none_or(|image| !image.is_prepared())
+        })
     }
 
     /// Of these notes, those the user has not been told yet.
@@ -165,11 +185,15 @@ impl Images {
     fn share(&self, halt: &Halt, groups: &mut Groups) -> Vec<GroupId> {
         let mut changed = Vec::new();
         let settled = |slot| groups.iter().any(|group| runs(group, slot));
-        let settled: Vec<&Expected> = self.expected[1..]
+        let vms = self
+            .expected
             .iter()
+            .filter(|expected| expected.slot != Slot::Hypervisor);
+        let settled: Vec<&Expected> = vms
+            .clone()
             .filter(|expected| settled(expected.slot))
             .collect();
-        if settled.len() + 1 < self.expected.len() {
+        if settled.len() < vms.count() {
             return changed;
         }
         for group in groups

@@ -14,9 +14,11 @@ pub mod halt;
 pub mod images;
 mod inspect;
 mod listing;
+mod running;
 pub mod setup;
 pub mod stack;
 mod step;
+mod stops;
 pub mod view;
 
 pub use engine::{Engine, Handle, start};

@@ -6,9 +6,10 @@ use machine::{El, Pcpu, Register, Registers, Resume, SysReg, TargetError, Va};
 use symbols::LinkVa;
 
 use crate::context::{Context, Owner};
-use crate::engine::{Engine, State, Verdict};
+use crate::engine::{Engine, State};
 use crate::groups::{Groups, Who};
 use crate::halt::Halt;
+use crate::stops::Verdict;
 use crate::view::{
     EngineError, FrameKind, Granularity, GroupId, StepKind, StopCause, ThreadId, ThreadState,
 };
@@ -27,11 +28,19 @@ pub(crate) struct Stepping {
 }
 
 /// The line a step leaves, and the function it is in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 struct Line {
     path: String,
     number: u32,
     function: String,
+    /// Whether the address was its first.
+    begins: bool,
+}
+
+impl Line {
+    fn is(&self, other: &Self) -> bool {
+        (self.number, &self.path, &self.function) == (other.number, &other.path, &other.function)
+    }
 }
 
 enum Phase {
@@ -270,9 +279,16 @@ impl Engine {
             return self.finished();
         };
         let here = line_at(&self.groups, group, now.pc);
+        if now.lr == after && now.pc != after {
+            return self.called(stepping, now, group);
+        }
         match (&stepping.line, &here) {
-            (Some(left), Some(here)) if left == here => stepping.single(now.core, now.pc),
-            _ if now.lr == after && now.pc != after => self.called(stepping, now, group),
+            (Some(left), Some(here)) if left.is(here) => stepping.single(now.core, now.pc),
+            // Another line of the function, entered in its middle: not a place to stop at.
+            (Some(left), Some(here)) if left.function == here.function && !here.begins => {
+                stepping.line = Some(here.clone());
+                stepping.single(now.core, now.pc)
+            }
             // Code without lines that was not called: a tail call, a trampoline. Out of it again, if it was entered from a line.
             (Some(_), None) => self.come_back(stepping, now, Some(now.lr), false),
             _ => self.finished(),
@@ -367,13 +383,12 @@ fn line_at(groups: &Groups, group: GroupId, pc: Va) -> Option<Line> {
         .get(group)?
         .image_at(pc)
         .filter(|placed| placed.image.is_prepared())?;
-    let frame = placed
-        .image
-        .frames_at(LinkVa::of(pc, placed.slide()))
-        .into_iter()
-        .next()?;
+    let link = LinkVa::of(pc, placed.slide());
+    let frame = placed.image.frames_at(link).into_iter().next()?;
     let position = frame.position?;
+    let span = placed.image.line_span(link);
     Some(Line {
+        begins: span.is_none_or(|span| span.range.start == link),
         path: position.path.to_string(),
         number: position.line,
         function: frame.name.to_string(),

@@ -93,6 +93,9 @@ impl AddressSpace {
     ) -> Result<Translation, Gap> {
         let first = match &self.stage1 {
             Some(stage1) => self.first_stage(stage1, memory, va, note)?,
+            None if self.stage2.is_none() && va.0 >> 52 != 0 => {
+                return Err(Gap::endless(MemoryFault::OutOfRange(va)));
+            }
             None => Stage::flat(va.0),
         };
         let Some(stage2) = &self.stage2 else {

@@ -10,7 +10,7 @@ use machine::Va;
 use crate::cache::Cache;
 use crate::debug::{DebugSections, Units};
 use crate::elf::{self, Elf, Section, Storage};
-use crate::inline::Scopes;
+use crate::inline::scopes::Scopes;
 use crate::lines::files::Files;
 use crate::lines::table::LineTable;
 use crate::names::{FunctionId, Index};

@@ -1,13 +1,17 @@
 //! Functions and what was inlined into them: which source functions an instruction belongs to.
 
+pub(crate) mod scopes;
+
 use std::ops::Range;
 use std::sync::Arc;
 
-use gimli::{Abbreviation, AttributeValue, Dwarf, EntriesRaw, Unit, UnitOffset, constants as dw};
+use gimli::{Unit, UnitOffset, constants as dw};
 
 use crate::Image;
 use crate::image::{LinkVa, Slice};
+use crate::inline::scopes::{Scopes, code};
 use crate::lines::Position;
+use crate::lines::table::LineTable;
 use crate::names::FunctionId;
 
 /// One source function at an address: the one that has the code, or one inlined into it.
@@ -34,193 +38,6 @@ pub struct Function {
     pub position: Option<Position>,
 }
 
-/// Where and with which file number a call was inlined.
-#[derive(Clone, Copy, Debug, Default)]
-struct Call {
-    file: u32,
-    line: u32,
-    column: u32,
-}
-
-/// A function, an inlined function or a block in one, with its code.
-#[derive(Debug)]
-pub(crate) struct Scope {
-    parent: usize,
-    /// Its entry, within the function's unit.
-    pub(crate) offset: usize,
-    is_function: bool,
-    call: Call,
-    ranges: Vec<Range<u64>>,
-}
-
-/// The scopes of one function in the order of the file: a parent comes before its children.
-#[derive(Debug, Default)]
-pub(crate) struct Scopes(Vec<Scope>);
-
-impl Scopes {
-    /// Reads the entries below a function; what is damaged ends the reading.
-    fn read(image: &Image, function: FunctionId) -> Self {
-        let mut scopes = Self::default();
-        let read = image
-            .unit(function.unit)
-            .and_then(|unit| scopes.walk(&image.dwarf(), &unit, UnitOffset(function.offset)));
-        if let Err(error) = read {
-            let start = image.unit_start(function.unit).map_or(0, |start| start.0);
-            image.note(format!(
-                "{}: .debug_info: the function at offset {:#x} is damaged: {error}",
-                image.name(),
-                start.saturating_add(function.offset)
-            ));
-        }
-        scopes
-    }
-
-    fn walk<'a>(
-        &mut self,
-        dwarf: &Dwarf<Slice<'a>>,
-        unit: &Unit<Slice<'a>>,
-        function: UnitOffset,
-    ) -> Result<(), gimli::Error> {
-        let mut entries = unit.entries_raw(Some(function))?;
-        // The open entries with children, by the scope that further children belong to; `None` below what is no scope.
-        let mut open: Vec<Option<usize>> = Vec::new();
-        loop {
-            let offset = entries.next_offset();
-            if let Some(abbreviation) = entries.read_abbreviation()? {
-                let parent = open.last().copied().flatten();
-                let wanted = match abbreviation.tag() {
-                    dw::DW_TAG_subprogram => open.is_empty(),
-                    dw::DW_TAG_inlined_subroutine | dw::DW_TAG_lexical_block => parent.is_some(),
-                    _ => false,
-                };
-                let scope = if wanted {
-                    let scope = scope(dwarf, unit, &mut entries, abbreviation)?;
-                    self.0.push(Scope {
-                        parent: parent.unwrap_or(0),
-                        offset: offset.0,
-                        is_function: abbreviation.tag() != dw::DW_TAG_lexical_block,
-                        ..scope
-                    });
-                    Some(self.0.len() - 1)
-                } else {
-                    entries.skip_attributes(abbreviation.attributes())?;
-                    None
-                };
-                if abbreviation.has_children() {
-                    open.push(scope);
-                }
-            } else {
-                open.pop();
-            }
-            if open.is_empty() || entries.is_empty() {
-                return Ok(());
-            }
-        }
-    }
-
-    /// The innermost scope that covers an address, 0 being the function itself.
-    pub(crate) fn innermost(&self, address: u64) -> usize {
-        let mut innermost = 0;
-        for (index, scope) in self.0.iter().enumerate().skip(1) {
-            if scope.parent == innermost && scope.covers(address) {
-                innermost = index;
-            }
-        }
-        innermost
-    }
-
-    /// Which of the function's separate ranges holds an address, by its start.
-    pub(crate) fn part(&self, address: u64) -> Option<u64> {
-        let ranges = &self.0.first()?.ranges;
-        let part = ranges.iter().find(|range| range.contains(&address))?;
-        Some(part.start)
-    }
-
-    /// From a scope outwards, the functions: inlined ones, and the real one last.
-    pub(crate) fn functions_from(&self, scope: usize) -> impl Iterator<Item = &Scope> {
-        let mut next = Some(scope);
-        let outwards = std::iter::from_fn(move || {
-            let index = next?;
-            let scope = self.0.get(index)?;
-            next = (index > 0).then_some(scope.parent);
-            Some(scope)
-        });
-        outwards.filter(|scope| scope.is_function)
-    }
-}
-
-impl Scope {
-    fn covers(&self, address: u64) -> bool {
-        self.ranges.iter().any(|range| range.contains(&address))
-    }
-}
-
-fn scope<'a>(
-    dwarf: &Dwarf<Slice<'a>>,
-    unit: &Unit<Slice<'a>>,
-    entries: &mut EntriesRaw<'_, Slice<'a>>,
-    abbreviation: &Abbreviation,
-) -> Result<Scope, gimli::Error> {
-    let (mut low, mut high, mut ranges) = (None, None, None);
-    let mut call = Call::default();
-    for spec in abbreviation.attributes() {
-        let attribute = entries.read_attribute(*spec)?;
-        let number = || {
-            let number = match attribute.value() {
-                AttributeValue::FileIndex(file) => Some(file),
-                _ => attribute.udata_value(),
-            };
-            number
-                .and_then(|number| u32::try_from(number).ok())
-                .unwrap_or(0)
-        };
-        match attribute.name() {
-            dw::DW_AT_low_pc => low = Some(attribute.value()),
-            dw::DW_AT_high_pc => high = Some(attribute.value()),
-            dw::DW_AT_ranges => ranges = Some(attribute.value()),
-            dw::DW_AT_call_file => call.file = number(),
-            dw::DW_AT_call_line => call.line = number(),
-            dw::DW_AT_call_column => call.column = number(),
-            _ => {}
-        }
-    }
-    Ok(Scope {
-        parent: 0,
-        offset: 0,
-        is_function: false,
-        call,
-        ranges: code(dwarf, unit, low, high, ranges)?,
-    })
-}
-
-/// The addresses of an entry, from whichever attributes it has (DWARF 5, 2.17).
-pub(crate) fn code<'a>(
-    dwarf: &Dwarf<Slice<'a>>,
-    unit: &Unit<Slice<'a>>,
-    low: Option<AttributeValue<Slice<'a>>>,
-    high: Option<AttributeValue<Slice<'a>>>,
-    ranges: Option<AttributeValue<Slice<'a>>>,
-) -> Result<Vec<Range<u64>>, gimli::Error> {
-    let mut code = Vec::new();
-    if let Some(ranges) = ranges {
-        if let Some(mut ranges) = dwarf.attr_ranges(unit, ranges)? {
-            while let Some(range) = ranges.next()? {
-                code.push(range.begin..range.end);
-            }
-        }
-    } else if let (Some(low), Some(high)) = (low, high)
-        && let Some(start) = dwarf.attr_address(unit, low)?
-    {
-        let end = match dwarf.attr_address(unit, high)? {
-            Some(end) => end,
-            None => start.saturating_add(high.udata_value().unwrap_or(0)),
-        };
-        code.push(start..end);
-    }
-    code.retain(|range| range.start < range.end);
-    Ok(code)
-}
-
 /// How far a function's symbol lies before its DWARF at most: two NOPs for tracing, or a few more on some kernels.
 const NOPS_BEFORE_A_FUNCTION: u64 = 32;
 
@@ -239,29 +56,63 @@ impl Image {
         };
         let table = self.line_table(function.unit);
         let scopes = self.scopes(function);
-        let mut position = self.position_at(address);
+        let (innermost, mut position) = match &table {
+            Some(table) => self.innermost_line(table, &scopes, function, address.0),
+            None => (scopes.innermost(address.0), None),
+        };
         let mut frames = Vec::new();
-        for scope in scopes.functions_from(scopes.innermost(address.0)) {
+        for (_, scope) in scopes
+            .outwards(innermost)
+            .filter(|(_, scope)| scope.is_function)
+        {
             let inlined = scope.offset != function.offset;
-            let caller = inlined.then(|| {
-                Position {
-                    path: table.as_ref()?.path(scope.call.file)?,
-                    line: scope.call.line,
-                    column: scope.call.column,
-                }
-                .into()
-            });
+            let caller = table.as_ref().filter(|_| inlined);
+            let caller = caller.and_then(|table| scope.call_position(table));
             frames.push(SourceFrame {
                 function: FunctionId {
                     unit: function.unit,
                     offset: scope.offset,
                 },
                 name: self.function_name(&unit, scope.offset),
-                position: std::mem::replace(&mut position, caller.flatten()),
+                position: std::mem::replace(&mut position, caller),
                 inlined,
             });
         }
         frames
+    }
+
+    /// The scope an instruction executes in and its line there. At the first instruction of inlined code, that is still the
+    /// caller when the line of the call has a statement there: a breakpoint on that line stops before the call.
+    fn innermost_line(
+        &self,
+        table: &LineTable,
+        scopes: &Scopes,
+        function: FunctionId,
+        address: u64,
+    ) -> (usize, Option<Position>) {
+        let innermost = scopes.innermost(address);
+        let entered_here = || scopes.entered_at(innermost, address);
+        let about_to_call = entered_here()
+            .filter(|(_, scope)| table.has_statement(address, scope.call.file, scope.call.line))
+            .last();
+        if let Some((_, scope)) = about_to_call {
+            return (scope.parent, scope.call_position(table));
+        }
+        let own = scopes
+            .outwards(innermost)
+            .find(|(_, scope)| scope.is_function);
+        let first_line = || {
+            let own = FunctionId {
+                unit: function.unit,
+                offset: own?.1.offset,
+            };
+            Some(self.declared_at(own)?.line)
+        };
+        // Of the lines at one address, those of a caller and of functions inlined to nothing are not of this frame.
+        let row = table.row_where(address, |row| {
+            entered_here().next().is_none() && row.line >= first_line().unwrap_or(0)
+        });
+        (innermost, row.and_then(|row| table.position(row)))
     }
 
     /// What DWARF says about a function; an empty name when its entry is damaged.

@@ -10,7 +10,7 @@ use gimli::{
 use rustc_hash::FxHashMap;
 
 use crate::image::Slice;
-use crate::inline::code;
+use crate::inline::scopes::code;
 use crate::symtab::name_hash;
 
 /// A place in a unit, under the hash of its name.

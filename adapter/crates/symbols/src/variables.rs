@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use gimli::{DwTag, constants as dw};
+use gimli::{AttributeValue, DwTag, constants as dw};
 
 use crate::Image;
 use crate::entry::{Entry, OpenUnit, flag, unsigned};
-use crate::image::LinkVa;
+use crate::image::{LinkVa, Slice};
+use crate::lines::files::{FileNames, join};
 use crate::location::{Frame, LocateError, Place, Scene};
 use crate::names::{FunctionId, GlobalEntry};
 use crate::types::{TypeError, TypeId};
@@ -23,7 +24,7 @@ pub struct Variable {
     pub ty: Option<TypeId>,
     /// What it is.
     pub kind: VariableKind,
-    /// The source file of the unit that defines it, as the compiler was told.
+    /// For a global, the whole path of the file that declares it.
     pub file: Option<Arc<str>>,
     /// The line that declares it.
     pub line: Option<u32>,
@@ -86,6 +87,7 @@ impl Image {
             external: external.is_some(),
         };
         let mut variable = variable(&unit, &entry, kind)?;
+        variable.file = file(&unit, &entry).map(Arc::from);
         variable.declared_only = global.is_declaration;
         let place = entry
             .attr_value(dw::DW_AT_location)
@@ -261,16 +263,32 @@ fn covers<'i>(unit: &OpenUnit<'i>, entry: &Entry<'i>, pc: LinkVa) -> Option<bool
     Some(false)
 }
 
+/// The file that declares an entry, by the line table's list of files; else the unit's own.
+fn file<'i>(unit: &OpenUnit<'i>, entry: &Entry<'i>) -> Option<String> {
+    let declared = unit.inherited(entry, |home, entry| {
+        let number = match entry.attr_value(dw::DW_AT_decl_file)? {
+            AttributeValue::FileIndex(number) => number,
+            other => other.udata_value()?,
+        };
+        let program = home.unit.line_program.as_ref()?;
+        FileNames::new(&home.dwarf, &home.unit, program.header()).path(number)
+    });
+    declared.or_else(|| {
+        let text = |part: Option<Slice<'i>>| part.map(|part| part.to_string_lossy().into_owned());
+        let home = text(unit.unit.comp_dir).unwrap_or_default();
+        Some(join(&[&home, &text(unit.unit.name)?]))
+    })
+}
+
 /// `None` when it has no name: the compiler's own.
 fn variable<'i>(unit: &OpenUnit<'i>, entry: &Entry<'i>, kind: VariableKind) -> Option<Variable> {
     let name = unit.inherited(entry, OpenUnit::name)?;
     let line = unit.inherited(entry, |_, entry| unsigned(entry, dw::DW_AT_decl_line));
-    let file = unit.unit.name.map(|name| Arc::from(name.to_string_lossy()));
     Some(Variable {
         name,
         ty: unit.inherited(entry, OpenUnit::type_attr),
         kind,
-        file,
+        file: None,
         line: line.and_then(|line| u32::try_from(line).ok()),
         shadowed: false,
         entry: TypeId {

@@ -8,8 +8,13 @@
 //!
 //! The way out needs no counterpart in Xen: registers are loaded from a frame that stays intact until `ERET`.
 
+mod step;
+#[cfg(test)]
+mod tests;
+
 use machine::regs::SysReg;
 use machine::{El, Register, Registers, Va, VirtualMemory};
+use step::{Next, step};
 
 /// Instructions followed from each vector slot. Xen 4.17's longest path has 50, KVM's 20.
 const PATH_LIMIT: usize = 160;
@@ -23,7 +28,10 @@ pub fn entering(core: &Registers, el2: &dyn VirtualMemory) -> Option<Registers> 
         return None;
     }
     let vectors = core.sys(SysReg::VbarEl2)?;
-    let state = (0..8).find_map(|slot| follow(vectors + 0x400 + slot * 0x80, core.pc?, el2))?;
+    let slots = (0..8).map(|slot| vectors.wrapping_add(0x400 + slot * 0x80));
+    let state = slots
+        .into_iter()
+        .find_map(|slot| follow(slot, core.pc?, el2))?;
     let entry_sp = core.sp?.wrapping_sub(state.sp as u64);
     let mut guest = trapped(core);
     for (number, held) in state.held.iter().enumerate() {
@@ -82,13 +90,21 @@ impl State {
         }
     }
 
-    /// Eight bytes at `at` become the value of `register`.
-    fn store(&mut self, register: u32, at: i64) {
+    /// `width` bytes at `at` are overwritten.
+    fn spoil(&mut self, at: i64, width: i64) {
         for held in &mut self.held {
-            if held.stored.is_some_and(|old| (old - at).abs() < 8) {
+            if held
+                .stored
+                .is_some_and(|old| old < at.saturating_add(width) && at < old.saturating_add(8))
+            {
                 held.stored = None;
             }
         }
+    }
+
+    /// Eight bytes at `at` become the value of `register`.
+    fn store(&mut self, register: u32, at: i64) {
+        self.spoil(at, 8);
         if let Some(held) = self.held.get_mut(register as usize)
             && !held.overwritten
         {
@@ -101,15 +117,6 @@ impl State {
             held.overwritten = at.is_none() || held.stored != at;
         }
     }
-}
-
-/// Where control goes after an instruction.
-enum Next {
-    Fall,
-    Jump(i64),
-    Either(i64),
-    /// A call, a return, or something not understood: what follows is not straight any more.
-    End,
 }
 
 /// The state at `wanted` on a path from `start`, if it lies on one.
@@ -137,200 +144,4 @@ fn follow(start: u64, wanted: u64, el2: &dyn VirtualMemory) -> Option<State> {
         }
     }
     None
-}
-
-const SP: u32 = 31;
-
-const fn bits(instruction: u32, high: u32, low: u32) -> u32 {
-    instruction >> low & ((1 << (high - low + 1)) - 1)
-}
-
-/// The signed field `[high:low]`.
-const fn signed(instruction: u32, high: u32, low: u32) -> i64 {
-    ((instruction << (31 - high)) as i32 >> (31 - high + low)) as i64
-}
-
-/// Applies one instruction, by the main encoding table (Arm ARM C4.1): op0 = instruction`[28:25]`.
-fn step(instruction: u32, state: &mut State) -> Next {
-    match bits(instruction, 28, 25) {
-        0b1000 | 0b1001 => data_immediate(instruction, state),
-        0b1010 | 0b1011 => branch_or_system(instruction, state),
-        0b0100 | 0b0110 | 0b1100 | 0b1110 => load_store(instruction, state),
-        0b0101 | 0b1101 => data_register(instruction, state),
-        _ => Next::End,
-    }
-}
-
-/// Arm ARM C4.1.92: data processing, immediate.
-fn data_immediate(instruction: u32, state: &mut State) -> Next {
-    let (destination, source) = (bits(instruction, 4, 0), bits(instruction, 9, 5));
-    let sets_flags = bits(instruction, 29, 29) == 1;
-    match bits(instruction, 25, 23) {
-        0b010 if destination == SP && !sets_flags => {
-            if source != SP {
-                return Next::End;
-            }
-            let shift = 12 * bits(instruction, 22, 22);
-            let amount = i64::from(bits(instruction, 21, 10)) << shift;
-            let subtract = bits(instruction, 30, 30) == 1;
-            state.sp += if subtract { -amount } else { amount };
-        }
-        0b011 => return Next::End,
-        0b100 if destination == SP && bits(instruction, 30, 29) != 0b11 => return Next::End,
-        _ => state.write(destination),
-    }
-    Next::Fall
-}
-
-/// Arm ARM C4.1.95: data processing, register.
-fn data_register(instruction: u32, state: &mut State) -> Next {
-    let destination = bits(instruction, 4, 0);
-    let conditional_compare = bits(instruction, 28, 21) == 0b1101_0010;
-    let extended = bits(instruction, 28, 24) == 0b01011 && bits(instruction, 21, 21) == 1;
-    if extended && destination == SP && bits(instruction, 29, 29) == 0 {
-        return Next::End;
-    }
-    if !conditional_compare {
-        state.write(destination);
-    }
-    Next::Fall
-}
-
-/// Arm ARM C4.1.93: branches, exception generating and system instructions.
-fn branch_or_system(instruction: u32, state: &mut State) -> Next {
-    if bits(instruction, 31, 26) == 0b000101 {
-        return Next::Jump(signed(instruction, 25, 0) * 4);
-    }
-    if bits(instruction, 31, 24) == 0x54 || bits(instruction, 30, 25) == 0b011010 {
-        return Next::Either(signed(instruction, 23, 5) * 4);
-    }
-    if bits(instruction, 30, 25) == 0b011011 {
-        return Next::Either(signed(instruction, 18, 5) * 4);
-    }
-    if instruction & 0xffe0_001f == 0xd400_0003 {
-        (0..4).for_each(|result| state.write(result)); // SMC returns in x0 to x3 (SMCCC 1.1, 2.6)
-        return Next::Fall;
-    }
-    if bits(instruction, 31, 22) != 0b11_0101_0100 {
-        return Next::End;
-    }
-    if instruction & 0xffff_f01f == 0xd503_201f {
-        // Hints; those of pointer authentication change x30 or x17.
-        if matches!(bits(instruction, 11, 5), 7..=15 | 24..=31) {
-            state.write(17);
-            state.write(30);
-        }
-    } else if bits(instruction, 21, 21) == 1 {
-        state.write(bits(instruction, 4, 0)); // MRS, SYSL
-    }
-    Next::Fall
-}
-
-/// Arm ARM C4.1.94: loads and stores.
-fn load_store(instruction: u32, state: &mut State) -> Next {
-    match bits(instruction, 29, 27) {
-        0b101 => pair(instruction, state),
-        0b111 => single(instruction, state),
-        0b011 => {
-            if bits(instruction, 26, 26) == 0 {
-                state.write(bits(instruction, 4, 0)); // literal
-            }
-            Next::Fall
-        }
-        _ => Next::End,
-    }
-}
-
-/// How a load or store forms its address.
-enum Index {
-    Offset,
-    Before,
-    After,
-}
-
-fn pair(instruction: u32, state: &mut State) -> Next {
-    let index = match bits(instruction, 25, 23) {
-        0b001 => Index::After,
-        0b011 => Index::Before,
-        _ => Index::Offset,
-    };
-    let simd = bits(instruction, 26, 26) == 1;
-    let size = bits(instruction, 31, 30);
-    let width = match (simd, size) {
-        (true, _) => 4 << size,
-        (false, 0b10) => 8,
-        (false, _) => 4,
-    };
-    let at = address(
-        instruction,
-        signed(instruction, 21, 15) * width,
-        &index,
-        state,
-    );
-    if simd {
-        return Next::Fall;
-    }
-    let load = bits(instruction, 22, 22) == 1;
-    let registers = [bits(instruction, 4, 0), bits(instruction, 14, 10)];
-    for (register, at) in registers.into_iter().zip([at, at.map(|at| at + width)]) {
-        transfer(register, at.filter(|_| width == 8), load, state);
-    }
-    Next::Fall
-}
-
-fn single(instruction: u32, state: &mut State) -> Next {
-    let size = bits(instruction, 31, 30);
-    let (offset, index) = match (bits(instruction, 24, 24), bits(instruction, 21, 21)) {
-        (1, _) => (i64::from(bits(instruction, 21, 10)) << size, Index::Offset),
-        (_, 0) => match bits(instruction, 11, 10) {
-            0b01 => (signed(instruction, 20, 12), Index::After),
-            0b11 => (signed(instruction, 20, 12), Index::Before),
-            _ => (signed(instruction, 20, 12), Index::Offset),
-        },
-        _ if bits(instruction, 11, 10) == 0b10 => (i64::MAX, Index::Offset), // register offset
-        _ => return Next::End,                                               // atomics
-    };
-    let at = if offset == i64::MAX {
-        None
-    } else {
-        address(instruction, offset, &index, state)
-    };
-    if bits(instruction, 26, 26) == 0 {
-        let load = bits(instruction, 23, 22) != 0;
-        transfer(
-            bits(instruction, 4, 0),
-            at.filter(|_| size == 3),
-            load,
-            state,
-        );
-    }
-    Next::Fall
-}
-
-/// The address relative to the stack pointer at the vector, `None` for another base; applies write-back.
-fn address(instruction: u32, offset: i64, index: &Index, state: &mut State) -> Option<i64> {
-    let base = bits(instruction, 9, 5);
-    let write_back = !matches!(index, Index::Offset);
-    if base != SP {
-        if write_back {
-            state.write(base);
-        }
-        return None;
-    }
-    let before = state.sp;
-    if write_back {
-        state.sp = state.sp.saturating_add(offset);
-    }
-    Some(match index {
-        Index::After => before,
-        Index::Before | Index::Offset => before.saturating_add(offset),
-    })
-}
-
-fn transfer(register: u32, at: Option<i64>, load: bool, state: &mut State) {
-    match (load, at) {
-        (true, at) => state.load(register, at),
-        (false, Some(at)) => state.store(register, at),
-        (false, None) => {}
-    }
 }

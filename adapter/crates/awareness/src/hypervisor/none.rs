@@ -5,6 +5,9 @@
 //! is still on the [entry path](super::entry). VMs seen at earlier halts stay listed, their memory readable, until their VMID
 //! shows up with another root: then another VM has it.
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::RefCell;
 
 use machine::regs::SysReg;

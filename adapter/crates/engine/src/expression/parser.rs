@@ -27,29 +27,30 @@ pub fn parse(text: &str, is_type: &dyn Fn(&str) -> bool) -> Result<Parsed, Parse
 }
 
 pub(super) struct Parser<'a> {
-    tokens: Vec<Token>,
-    at: usize,
+    pub(super) tokens: Vec<Token>,
+    /// The next token.
+    pub(super) at: usize,
     /// Where the text ends.
-    end: usize,
+    pub(super) end: usize,
     depth: usize,
-    is_type: &'a dyn Fn(&str) -> bool,
+    pub(super) is_type: &'a dyn Fn(&str) -> bool,
 }
 
 /// A tree under construction with its height, which bounds whoever walks it later.
-struct Node {
-    expr: Expr,
-    height: usize,
+pub(super) struct Node {
+    pub(super) expr: Expr,
+    pub(super) height: usize,
 }
 
 impl Node {
-    fn boxed(self) -> Box<Expr> {
+    pub(super) fn boxed(self) -> Box<Expr> {
         Box::new(self.expr)
     }
 }
 
 impl Parser<'_> {
     /// An expression whose operators bind at least as strongly as `least`.
-    fn expression(&mut self, least: Power) -> Result<Node, ParseError> {
+    pub(super) fn expression(&mut self, least: Power) -> Result<Node, ParseError> {
         self.deeper(|parser| {
             let mut left = parser.prefix()?;
             while let Some(infix) = parser.infix()
@@ -268,82 +269,8 @@ impl Parser<'_> {
         self.node(Kind::Name(name), span, 0)
     }
 
-    /// `offsetof(type, member)`: `(unsigned long)&((type *)0)->member`.
-    fn offset_of(&mut self) -> Result<Node, ParseError> {
-        let start = self.position();
-        self.bump();
-        self.expect("(")?;
-        let offset = self.offset_in(start)?.1;
-        self.expect(")")?;
-        Ok(Node {
-            expr: Expr {
-                span: self.since(start),
-                ..offset.expr
-            },
-            ..offset
-        })
-    }
-
-    /// `container_of(e, type, member)`: `(type *)((char *)e - offsetof(type, member))`.
-    fn container_of(&mut self) -> Result<Node, ParseError> {
-        let start = self.position();
-        self.bump();
-        self.expect("(")?;
-        let pointer = self.expression(Power::LOWEST)?;
-        self.expect(",")?;
-        let (to, offset) = self.offset_in(start)?;
-        self.expect(")")?;
-        let span = self.since(start);
-        let bytes = TypeName {
-            base: "char".into(),
-            pointers: 1,
-            arrays: Vec::new(),
-        };
-        let height = pointer.height;
-        let pointer = self.node(cast(bytes, pointer.boxed()), span, height)?;
-        let moved = self.join(pointer, offset, |left, right| Kind::Binary {
-            operator: Binary::Subtract,
-            left,
-            right,
-        })?;
-        let height = moved.height;
-        self.node(cast(to, moved.boxed()), span, height)
-    }
-
-    /// `type, member` as a pointer to the type and the member's offset.
-    fn offset_in(&mut self, start: usize) -> Result<(TypeName, Node), ParseError> {
-        let mut to = self.type_name()?;
-        to.pointers += 1;
-        self.expect(",")?;
-        let span = self.since(start);
-        let zero = Kind::Integer(super::Integer {
-            value: 0,
-            decimal: true,
-            unsigned: false,
-            longs: 0,
-        });
-        let zero = self.node(zero, span, 0)?;
-        let mut place = self.node(cast(to.clone(), zero.boxed()), span, 1)?;
-        place = self.member(place, true)?;
-        place = self.postfix(place)?;
-        let height = place.height;
-        let address = Kind::Unary {
-            operator: Unary::AddressOf,
-            operand: place.boxed(),
-        };
-        let address = self.node(address, span, height)?;
-        let number = TypeName {
-            base: "unsigned long".into(),
-            pointers: 0,
-            arrays: Vec::new(),
-        };
-        let height = address.height;
-        let offset = self.node(cast(number, address.boxed()), span, height)?;
-        Ok((to, offset))
-    }
-
     /// Members and indices after an operand.
-    fn postfix(&mut self, mut base: Node) -> Result<Node, ParseError> {
+    pub(super) fn postfix(&mut self, mut base: Node) -> Result<Node, ParseError> {
         loop {
             base = match self.peek() {
                 Some(TokenKind::Symbol(".")) => {
@@ -367,7 +294,7 @@ impl Parser<'_> {
     }
 
     /// A member's name, after the dot or arrow.
-    fn member(&mut self, base: Node, arrow: bool) -> Result<Node, ParseError> {
+    pub(super) fn member(&mut self, base: Node, arrow: bool) -> Result<Node, ParseError> {
         let Some(name) = self.word_at(0).map(str::to_owned) else {
             return Err(self.error_here("the name of a member is missing"));
         };
@@ -423,7 +350,7 @@ impl Parser<'_> {
         Ok(format)
     }
 
-    fn join(
+    pub(super) fn join(
         &self,
         left: Node,
         right: Node,
@@ -438,7 +365,7 @@ impl Parser<'_> {
     }
 
     /// A node above children of height `below`.
-    fn node(&self, kind: Kind, span: Span, below: usize) -> Result<Node, ParseError> {
+    pub(super) fn node(&self, kind: Kind, span: Span, below: usize) -> Result<Node, ParseError> {
         if below >= DEEPEST {
             return Err(ParseError {
                 span,
@@ -497,98 +424,6 @@ fn dereference(operand: Box<Expr>) -> Kind {
     }
 }
 
-fn cast(to: TypeName, operand: Box<Expr>) -> Kind {
+pub(super) fn cast(to: TypeName, operand: Box<Expr>) -> Kind {
     Kind::Cast { to, operand }
-}
-
-/// The token stream.
-impl Parser<'_> {
-    pub(super) fn peek(&self) -> Option<&TokenKind> {
-        self.tokens.get(self.at).map(|token| &token.kind)
-    }
-
-    pub(super) fn bump(&mut self) {
-        self.at += 1;
-    }
-
-    pub(super) fn is_type(&self, word: &str) -> bool {
-        (self.is_type)(word)
-    }
-
-    pub(super) fn word_at(&self, ahead: usize) -> Option<&str> {
-        match &self.tokens.get(self.at + ahead)?.kind {
-            TokenKind::Word(word) => Some(word),
-            _ => None,
-        }
-    }
-
-    fn symbol_at(&self, ahead: usize) -> Option<&'static str> {
-        match self.tokens.get(self.at + ahead)?.kind {
-            TokenKind::Symbol(symbol) => Some(symbol),
-            _ => None,
-        }
-    }
-
-    /// Whether no space follows this token.
-    fn touches_next(&self) -> bool {
-        match self.tokens.get(self.at..) {
-            Some([this, next, ..]) => this.span.end == next.span.start,
-            _ => false,
-        }
-    }
-
-    pub(super) fn at(&self, symbol: &str) -> bool {
-        self.symbol_at(0) == Some(symbol)
-    }
-
-    pub(super) fn eat(&mut self, symbol: &str) -> bool {
-        let there = self.at(symbol);
-        self.at += usize::from(there);
-        there
-    }
-
-    pub(super) fn expect(&mut self, symbol: &str) -> Result<(), ParseError> {
-        if self.eat(symbol) {
-            Ok(())
-        } else {
-            Err(self.error_here(format!("`{symbol}` is missing")))
-        }
-    }
-
-    /// Where the next token begins.
-    pub(super) fn position(&self) -> usize {
-        self.tokens
-            .get(self.at)
-            .map_or(self.end, |token| token.span.start)
-    }
-
-    /// From `start` to the end of the last token taken.
-    fn since(&self, start: usize) -> Span {
-        let last = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
-        Span {
-            start,
-            end: last.map_or(start, |token| token.span.end.max(start)),
-        }
-    }
-
-    pub(super) fn error_here(&self, message: impl Into<String>) -> ParseError {
-        let span = self.tokens.get(self.at).map_or(
-            Span {
-                start: self.end,
-                end: self.end,
-            },
-            |token| token.span,
-        );
-        ParseError {
-            span,
-            message: message.into(),
-        }
-    }
-
-    pub(super) fn error_since(&self, start: usize, message: impl Into<String>) -> ParseError {
-        ParseError {
-            span: self.since(start),
-            message: message.into(),
-        }
-    }
 }

@@ -120,6 +120,7 @@ fn control_registers_that_cannot_be_walked() {
         ),
         (12, 12, 1, 1, 1, "VTCR_EL2.SL0 and SL2 are reserved"),
         (16, 24, 3, 0, 0, "VTCR_EL2.SL0 and SL2 are reserved"),
+        (14, 16, 3, 0, 0, "VTCR_EL2.SL0 and SL2 are reserved"),
         (12, 63, 0, 0, 0, "TxSZ leaves too few address bits"),
     ] {
         let stage2 = Stage2 {

@@ -77,3 +77,13 @@ fn physical_addresses_as_they_are() {
     let found = view.translate(Va(0x1_0008)).expect("flat");
     assert_eq!((found.pa, found.ipa), (Pa(0x1_0008), None));
 }
+
+#[test]
+fn a_physical_address_has_at_most_52_bits() {
+    let ram = Ram::default();
+    let view = View::new(&ram, AddressSpace::PHYSICAL);
+    for beyond in [1 << 52, u64::MAX, 0xffff_ffc0_0000_0123] {
+        let expected = Err(MemoryFault::OutOfRange(Va(beyond)));
+        assert_eq!(view.read_u32(Va(beyond)), expected);
+    }
+}

@@ -9,6 +9,7 @@ use crate::Image;
 use crate::image::LinkVa;
 use crate::lines::Position;
 use crate::lines::table::LineTable;
+use crate::names::FunctionId;
 
 /// An address where a source line begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,8 +73,11 @@ impl Image {
         found.sort_by_key(|(unit, candidates)| (candidates.line, *unit));
         let mut places = Vec::new();
         for group in found.chunk_by(|(_, one), (_, other)| one.line == other.line) {
-            for (_, candidates) in group {
-                self.place(&candidates.rows, line, &mut places);
+            for (unit, candidates) in group {
+                let Some(table) = self.line_table(*unit) else {
+                    continue;
+                };
+                self.place(&table, &candidates.rows, line, &mut places);
             }
             if !places.is_empty() {
                 break;
@@ -85,7 +89,13 @@ impl Image {
     }
 
     /// Chooses among the rows of one line and one unit.
-    fn place(&self, rows: &[(u64, Position)], wanted: u32, places: &mut Vec<LineAddress>) {
+    fn place(
+        &self,
+        table: &LineTable,
+        rows: &[(u64, Position)],
+        wanted: u32,
+        places: &mut Vec<LineAddress>,
+    ) {
         let mut taken = FxHashSet::default();
         for (address, position) in rows {
             let at = LinkVa(*address);
@@ -99,45 +109,45 @@ impl Image {
                 continue;
             };
             let scopes = self.scopes(function);
-            let scope = scopes.innermost(*address);
-            if !taken.insert((function, scope, scopes.part(*address))) {
+            let owner = scopes.owner(*address, position, table, |scope| {
+                let declared = self.declared_at(FunctionId {
+                    unit: function.unit,
+                    offset: scope.offset,
+                });
+                declared.is_none_or(|declared| declared.path == position.path)
+            });
+            if !taken.insert((function, owner, scopes.part(*address))) {
                 continue;
             }
-            let frame = self.frames_at(at).into_iter().next();
-            let Some(frame) = frame.filter(|frame| {
-                position.line == wanted
-                    || self.declared_at(frame.function).is_some_and(|declared| {
-                        declared.path == position.path && declared.line <= wanted
-                    })
-            }) else {
+            let own = scopes.outwards(owner).find(|(_, scope)| scope.is_function);
+            let own = FunctionId {
+                unit: function.unit,
+                offset: own.map_or(function.offset, |(_, scope)| scope.offset),
+            };
+            if position.line != wanted && !self.is_headed_before(own, position, wanted) {
                 continue;
-            };
-            let opens = self
-                .entry_range(function)
-                .is_some_and(|code| code.start == at)
-                && !frame.inlined
-                && self.opening_line(at) == Some(position.line);
-            let address = match opens.then(|| self.body_start(function)).flatten() {
-                Some(body) => body,
-                None => at,
-            };
+            }
+            let opens = own == function
+                && self
+                    .entry_range(function)
+                    .is_some_and(|code| code.start == at)
+                && table.opening_line(*address) == Some(position.line);
+            let body = opens.then(|| self.body_start(function)).flatten();
             places.push(LineAddress {
-                address,
+                address: body.unwrap_or(at),
                 position: position.clone(),
-                function: frame.name,
+                function: self.function(own).name,
             });
         }
     }
 
-    /// The line of the first row at an address.
-    fn opening_line(&self, address: LinkVa) -> Option<u32> {
-        let table = self.line_table(self.unit_at(address)?)?;
-        let rows = table.rows();
-        let first = rows.partition_point(|row| row.address < address.0);
-        rows[first..]
-            .iter()
-            .find(|row| !row.end)
-            .map(|row| row.line)
+    /// Whether a line moved forward to `found` stays in the function it was in: the function's declaration, or the line of
+    /// its return type before that, is not behind the wanted line.
+    fn is_headed_before(&self, function: FunctionId, found: &Position, wanted: u32) -> bool {
+        let declared = self.declared_at(function);
+        declared.is_some_and(|declared| {
+            declared.path == found.path && declared.line <= wanted.saturating_add(1)
+        })
     }
 }
 

@@ -174,7 +174,7 @@ impl<'u, 'a> FileNames<'u, 'a> {
 }
 
 /// Joins path parts, each relative to those before it, and resolves `.` and `..`.
-fn join(parts: &[&str]) -> String {
+pub(crate) fn join(parts: &[&str]) -> String {
     let from = parts
         .iter()
         .rposition(|part| part.starts_with('/'))

@@ -132,8 +132,24 @@ impl LineTable {
 
     /// The row that covers an address.
     pub(crate) fn row_at(&self, address: u64) -> Option<&Row> {
-        self.group_at(address)
-            .map(|group| chosen(&self.rows[group]))
+        self.row_where(address, |_| true)
+    }
+
+    /// The row that covers an address. At the very address of a row, a statement before the last row there counts too,
+    /// when `fits` says so; behind it, as for a return address less one, the last row made the instruction.
+    pub(crate) fn row_where(&self, address: u64, fits: impl Fn(&Row) -> bool) -> Option<&Row> {
+        let group = self.group_at(address)?;
+        Some(choose(&self.rows[group], |row| {
+            row.address == address && fits(row)
+        }))
+    }
+
+    /// Whether a breakpoint on that line may go to that very address.
+    pub(crate) fn has_statement(&self, address: u64, file: u32, line: u32) -> bool {
+        let group = self.group_at(address).unwrap_or_default();
+        self.rows[group].iter().any(|row| {
+            !row.end && row.is_stmt && (row.address, row.file, row.line) == (address, file, line)
+        })
     }
 
     /// The rows of the highest address that is not above `address`; `None` behind the end of a sequence.
@@ -182,6 +198,13 @@ impl LineTable {
         Some((first.address..end, first))
     }
 
+    /// The line of the first row at an address.
+    pub(crate) fn opening_line(&self, address: u64) -> Option<u32> {
+        let first = self.rows.partition_point(|row| row.address < address);
+        let row = self.rows[first..].iter().find(|row| !row.end)?;
+        (row.address == address).then_some(row.line)
+    }
+
     /// Where the code after the prologue begins, of a function entered at `code.start`.
     pub(crate) fn body_start(&self, code: Range<u64>) -> Option<u64> {
         let from = self.rows.partition_point(|row| row.address < code.start);
@@ -195,12 +218,20 @@ impl LineTable {
     }
 }
 
-/// Which of the rows at one address counts: the last that is a statement, else the last. The compiler puts several there
-/// when lines take no instruction of their own, and the last statement is where a breakpoint says it stopped.
 fn chosen(rows: &[Row]) -> &Row {
+    choose(rows, |_| true)
+}
+
+/// Which of the rows at one address counts: the last, or a fitting statement of the same file before it when the last is
+/// none. The compiler puts several there when lines take no instruction of their own, and a breakpoint goes to the statement.
+fn choose(rows: &[Row], fits: impl Fn(&Row) -> bool) -> &Row {
     let code = || rows.iter().rev().filter(|row| !row.end);
-    let statement = code().find(|row| row.is_stmt);
-    statement
-        .or_else(|| code().next())
-        .unwrap_or(&rows[rows.len() - 1])
+    let Some(last) = code().next() else {
+        return &rows[rows.len() - 1];
+    };
+    if last.is_stmt {
+        return last;
+    }
+    let statement = code().find(|row| row.is_stmt && row.file == last.file && fits(row));
+    statement.unwrap_or(last)
 }

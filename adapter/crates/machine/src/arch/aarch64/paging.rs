@@ -131,7 +131,11 @@ impl Tables {
         let mut table = self.root_address();
         let mut level = self.start_level;
         if table & !low_mask(self.output_bits) != 0 {
-            return Err(self.hole(level, input, self.root, Cause::AddressSize));
+            // Reported at level 0, wherever the walk starts.
+            return Err(Hole {
+                level: 0,
+                ..self.hole(level, input, self.root, Cause::AddressSize)
+            });
         }
         loop {
             let descriptor = fetch(level, table | self.entry_offset(level, input))

@@ -155,7 +155,7 @@ impl Stage2 {
         let ds = flag(vtcr, 32);
         let output = field(vtcr, 16, 3);
         let input_bits = input_bits(field(vtcr, 0, 6), granule, ds)?;
-        let start_level = start_level(granule, ds && flag(vtcr, 33), field(vtcr, 6, 2))?;
+        let start_level = start_level(granule, ds, flag(vtcr, 33), field(vtcr, 6, 2))?;
         let below = u32::from(start_level.abs_diff(3)) * granule.stride() + granule.bits();
         // The root resolves at least one bit, and at most a whole table's plus four for 16 concatenated tables.
         if input_bits < below + 1 || input_bits > below + granule.stride() + 4 {
@@ -298,16 +298,17 @@ fn base_address(ttbr: u64, wide: Wide) -> u64 {
     }
 }
 
-/// SL2 and SL0 of VTCR_EL2.
-fn start_level(granule: Granule, sl2: bool, sl0: u64) -> Result<i8, MemoryFault> {
-    match (granule, sl2, sl0) {
+/// SL2 and SL0 of VTCR_EL2 (`S2StartLevel` and `S2InvalidSL` of the pseudocode, as far as they do not ask for the processor's
+/// physical address size).
+fn start_level(granule: Granule, ds: bool, sl2: bool, sl0: u64) -> Result<i8, MemoryFault> {
+    match (granule, ds && sl2, sl0) {
         (Granule::K4, false, 0) => Ok(2),
         (Granule::K4, false, 1) => Ok(1),
         (Granule::K4, false, 2) => Ok(0),
         (Granule::K4, false, 3) => Ok(3),
         (Granule::K4, true, 0) => Ok(-1),
-        (Granule::K16, _, sl0) => Ok(3 - sl0 as i8),
-        (Granule::K64, _, sl0 @ 0..=2) => Ok(3 - sl0 as i8),
+        (Granule::K16, _, 3) if ds => Ok(0),
+        (Granule::K16 | Granule::K64, _, sl0 @ 0..=2) => Ok(3 - sl0 as i8),
         _ => Err(MemoryFault::BadControl("VTCR_EL2.SL0 and SL2 are reserved")),
     }
 }

@@ -1,0 +1,53 @@
+//! A halt while a VM runs nowhere: its vCPUs, registers, stacks and variables are right all the same.
+
+use journeys::{Debugger, Presentation, Target, Variant, machine};
+
+use crate::looking::{self, Printed};
+
+#[test]
+fn in_sessions() {
+    check(Presentation::Sessions);
+}
+
+#[test]
+fn in_one_session() {
+    check(Presentation::Flat);
+}
+
+#[track_caller]
+fn check(presentation: Presentation) {
+    // Dom0 keeps both processors busy, so that DomU, idle, is on none.
+    let Some(target) = Target::boot(&Variant::plain().load(3, 0)) else {
+        return;
+    };
+    let debugger = Debugger::attach(&target.gdb(), &machine::plain(&target), presentation);
+    let threads = looking::off_all_cores(&debugger, "DomU");
+    assert_eq!(threads.len(), 2);
+    for thread in &threads {
+        assert!(thread.name.contains("blocked"), "{thread:?}");
+        let stack = debugger.stack("DomU", thread.id);
+        let names: Vec<_> = stack.iter().map(|frame| frame.name.as_str()).collect();
+        assert!(names.iter().any(|name| name.contains("idle")), "{names:?}");
+        let pc = debugger.number("DomU", stack[0].id, "$pc");
+        assert_eq!(Some(pc), stack[0].address);
+        let registers = debugger.scope("DomU", stack[0].id, "Registers");
+        assert_eq!(
+            registers
+                .keys()
+                .filter(|name| name.starts_with('x'))
+                .count(),
+            31,
+            "{registers:?}"
+        );
+    }
+    looking::stacks(&debugger, "DomU");
+    let printed = Printed::by("domu1", &target.console_log());
+    looking::variables(&debugger, "DomU", &printed);
+    // The other VM's symbols, by name, from here.
+    let frame = debugger.top("DomU", threads[0].id).id;
+    let dom0 = Printed::by("dom0", &target.console_log());
+    let banner = debugger.evaluate("DomU", frame, "Dom0!linux_banner");
+    assert!(banner.contains(&dom0.release), "{banner}");
+    debugger.disconnect();
+    assert!(target.qmp().running());
+}

@@ -1,0 +1,5 @@
+//! What needs no target: the adapter's manners on the wire, and who may import whom.
+
+mod command_line;
+mod imports;
+mod manners;
