@@ -172,6 +172,8 @@ pub enum Provenance {
     Trapped,
     /// On no core: all from where the hypervisor saved them.
     Saved,
+    /// On no core and the hypervisor is not known: only what a kernel sets once (TTBR1_EL1, TCR_EL1 …), as last seen. No pc.
+    Remembered,
     /// Not known.
     Unknown,
 }
@@ -182,6 +184,7 @@ impl fmt::Display for Provenance {
             Self::Live => "live",
             Self::Trapped => "trapped to the hypervisor",
             Self::Saved => "saved by the hypervisor",
+            Self::Remembered => "as last seen",
             Self::Unknown => "unknown",
         })
     }

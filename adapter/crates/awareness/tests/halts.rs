@@ -5,6 +5,12 @@
 //! `pmemsave`), and optionally `images` (lines `DOMAIN IMAGE` where they are not the usual ones), `ram-ADDRESS` (pieces on top), `expected` (what another reader of Xen's structures found),
 //! `core` (the core that was stepped along an exception's path) and `base` (the halt at the start of that path, which has the RAM).
 
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "tests read the target's files"
+)]
+
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;

@@ -1,9 +1,10 @@
 //! No hypervisor awareness: VMs told by `VTTBR_EL2` alone.
 //!
-//! In EL1 and EL0 the pair (VMID, stage-2 root) is always right, and `VMPIDR_EL2` says which vCPU it is. In EL2 it may lie:
-//! an idle hypervisor keeps the last VM's value or loads an empty table under VMID 0, so a core there counts for nobody unless it
-//! is still on the [entry path](super::entry). VMs seen at earlier halts stay listed, their memory readable, until their VMID
-//! shows up with another root: then another VM has it.
+//! In EL1 and EL0 the pair (VMID, stage-2 root) is always right, and `VMPIDR_EL2` says which vCPU it is. In EL2 it may lie about
+//! the present: an idle hypervisor keeps the last VM's value or loads an empty table under VMID 0. So a core there carries nobody,
+//! unless it is still on the [entry path](super::entry); but the VM whose VMID it holds was there, and most likely its EL1 registers
+//! still are. VMs and vCPUs seen once stay listed, with the registers a kernel sets once and for all, which make its memory readable;
+//! until their VMID shows up with another root: then another VM has it.
 
 #[cfg(test)]
 mod tests;
@@ -12,7 +13,7 @@ use std::cell::RefCell;
 
 use machine::regs::SysReg;
 use machine::space::{AddressSpace, Stage2, View};
-use machine::{El, GuestId, Pcpu, Registers, Vcpu};
+use machine::{El, GuestId, Pcpu, Register, Registers, Vcpu};
 
 use super::entry::entering;
 use super::{Guest, Hypervisor, MachineView, OnCore, Provenance, RunState, Survey, VcpuState};
@@ -24,6 +25,18 @@ const TGE: u64 = 1 << 27;
 
 /// The id of software in EL1 that no stage 2 confines; beyond every VMID.
 const UNCONFINED: GuestId = GuestId(0x1_0000);
+
+/// What a kernel sets once, and what confines it.
+const LASTING: [SysReg; 8] = [
+    SysReg::SctlrEl1,
+    SysReg::Ttbr1El1,
+    SysReg::TcrEl1,
+    SysReg::MairEl1,
+    SysReg::VbarEl1,
+    SysReg::VttbrEl2,
+    SysReg::VtcrEl2,
+    SysReg::HcrEl2,
+];
 
 /// Awareness for a machine whose hypervisor has no symbols.
 #[must_use]
@@ -40,15 +53,27 @@ struct ByVmid {
 struct Seen {
     guest: GuestId,
     stage2: Option<Stage2>,
-    vcpus: Vec<u32>,
+    /// By index, with their lasting registers.
+    vcpus: Vec<(u32, Registers)>,
 }
 
-/// What one core tells.
+/// A VM that a core tells of.
 struct Sighting {
+    core: Pcpu,
     guest: GuestId,
     stage2: Option<Stage2>,
-    /// The vCPU and its registers, where they are not the core's own; `None` in EL2.
-    vcpu: Option<(u32, Option<Registers>)>,
+    index: u32,
+    how: How,
+    lasting: Registers,
+}
+
+enum How {
+    /// The core executes it.
+    Executing,
+    /// The core has just left it, with these registers.
+    Trapped(Box<Registers>),
+    /// The core is in EL2, with nobody or whomever.
+    Past,
 }
 
 impl Hypervisor for ByVmid {
@@ -67,31 +92,32 @@ impl Hypervisor for ByVmid {
                 None
             });
             survey.on_core.push(match &sighting {
-                Some(Sighting {
-                    guest,
-                    vcpu: Some((index, _)),
-                    ..
-                }) => OnCore::Vcpu(Vcpu {
-                    guest: *guest,
-                    index: *index,
-                }),
+                Some(sighting) if sighting.is_present() => OnCore::Vcpu(sighting.vcpu()),
                 _ => OnCore::Unknown,
             });
-            sightings.extend(sighting.map(|sighting| (core, sighting)));
+            sightings.extend(sighting);
         }
+        // What is certain first: the rest must not be taken for news.
+        sightings.sort_by_key(|sighting| !sighting.is_present());
         let mut seen = self.seen.borrow_mut();
-        for (_, sighting) in &sightings {
+        for sighting in &sightings {
             survey.notes.extend(remember(&mut seen, sighting));
         }
         survey.guests = seen.iter().map(|seen| describe(seen, &sightings)).collect();
-        let passing = sightings.iter().map(|(_, sighting)| sighting);
-        for sighting in passing {
-            if survey.guest(sighting.guest).is_none() {
-                survey.guests.push(guest(sighting.guest, sighting.stage2));
-            }
-        }
-        survey.guests.sort_by_key(|guest| guest.id);
         survey
+    }
+}
+
+impl Sighting {
+    fn is_present(&self) -> bool {
+        !matches!(self.how, How::Past)
+    }
+
+    fn vcpu(&self) -> Vcpu {
+        Vcpu {
+            guest: self.guest,
+            index: self.index,
+        }
     }
 }
 
@@ -103,35 +129,51 @@ fn look(machine: &dyn MachineView, core: Pcpu) -> Result<Option<Sighting>, &'sta
         return Ok(None);
     }
     let hcr = registers.sys(SysReg::HcrEl2).ok_or("HCR_EL2")?;
+    let sighting = |guest, stage2, how| {
+        Ok(Some(Sighting {
+            core,
+            guest,
+            stage2,
+            index: index(registers, core),
+            how,
+            lasting: lasting(registers),
+        }))
+    };
     if el < El::El2 && hcr & VM == 0 {
         let host = hcr & TGE != 0;
-        return Ok((!host).then(|| Sighting {
-            guest: UNCONFINED,
-            stage2: None,
-            vcpu: Some((index(registers, core), None)),
-        }));
+        return if host {
+            Ok(None)
+        } else {
+            sighting(UNCONFINED, None, How::Executing)
+        };
     }
     let stage2 = Stage2 {
         vttbr: registers.sys(SysReg::VttbrEl2).ok_or("VTTBR_EL2")?,
         vtcr: registers.sys(SysReg::VtcrEl2).ok_or("VTCR_EL2")?,
     };
     let guest = GuestId(u32::from(stage2.vmid().0));
-    let vcpu = if el < El::El2 {
-        Some((index(registers, core), None))
-    } else {
-        trapped(machine, registers).map(|trapped| (index(registers, core), Some(trapped)))
+    let how = match trapped(machine, registers) {
+        _ if el < El::El2 => How::Executing,
+        Some(trapped) => How::Trapped(Box::new(trapped)),
+        None if guest.0 == 0 || hcr & VM == 0 => return Ok(None),
+        None => How::Past,
     };
-    let stale = vcpu.is_none() && (guest.0 == 0 || hcr & VM == 0);
-    Ok((!stale).then_some(Sighting {
-        guest,
-        stage2: Some(stage2),
-        vcpu,
-    }))
+    sighting(guest, Some(stage2), how)
 }
 
 fn trapped(machine: &dyn MachineView, core: &Registers) -> Option<Registers> {
     let el2 = View::new(machine.memory(), AddressSpace::el2(core).ok()?);
     entering(core, &el2)
+}
+
+fn lasting(registers: &Registers) -> Registers {
+    let mut lasting = Registers::default();
+    for register in LASTING {
+        if let Some(value) = registers.sys(register) {
+            lasting.set(Register::Sys(register), value);
+        }
+    }
+    lasting
 }
 
 /// The vCPU's index by the affinity its guest sees: 16 in Aff0, 256 in Aff1, as Xen (`vcpuid_to_vaffinity`) and KVM
@@ -143,79 +185,94 @@ fn index(registers: &Registers, core: Pcpu) -> u32 {
     }
 }
 
-/// Notes a VM that was met in EL1 or EL0; says so when its VMID belonged to another.
+/// Notes a VM and its vCPU; says so when the VMID belonged to another.
 fn remember(seen: &mut Vec<Seen>, sighting: &Sighting) -> Option<String> {
-    let (index, _) = sighting.vcpu.as_ref()?;
-    let Some(known) = seen.iter_mut().find(|seen| seen.guest == sighting.guest) else {
-        seen.push(Seen {
-            guest: sighting.guest,
-            stage2: sighting.stage2,
-            vcpus: vec![*index],
-        });
-        return None;
+    let (guest, index) = (sighting.guest, sighting.index);
+    let place = match seen.binary_search_by_key(&guest, |seen| seen.guest) {
+        Ok(place) => place,
+        Err(place) => {
+            let stage2 = sighting.stage2;
+            let vcpus = Vec::new();
+            seen.insert(
+                place,
+                Seen {
+                    guest,
+                    stage2,
+                    vcpus,
+                },
+            );
+            place
+        }
     };
-    let mut note = None;
-    if known.stage2.map(|old| old.root()) != sighting.stage2.map(|new| new.root()) {
+    let known = &mut seen[place];
+    let root = |stage2: Option<Stage2>| stage2.map(|stage2| stage2.root());
+    let same = root(known.stage2) == root(sighting.stage2);
+    if !same && !sighting.is_present() {
+        return None;
+    }
+    if !same {
         known.vcpus.clear();
-        note = Some(format!(
-            "VMID {} has another stage-2 table than at an earlier halt: it belongs to another VM now",
-            sighting.guest.0
-        ));
     }
     known.stage2 = sighting.stage2;
-    if let Err(place) = known.vcpus.binary_search(index) {
-        known.vcpus.insert(place, *index);
+    match known
+        .vcpus
+        .binary_search_by_key(&index, |(index, _)| *index)
+    {
+        Ok(place) if sighting.is_present() => known.vcpus[place].1 = sighting.lasting.clone(),
+        Ok(_) => {}
+        Err(place) => known.vcpus.insert(place, (index, sighting.lasting.clone())),
     }
-    note
+    (!same).then(|| {
+        format!(
+            "VMID {} has another stage-2 table than at an earlier halt: it belongs to another VM now",
+            guest.0
+        )
+    })
 }
 
-fn describe(seen: &Seen, sightings: &[(Pcpu, Sighting)]) -> Guest {
-    let vcpus = seen.vcpus.iter().map(|&index| {
-        let here = sightings
-            .iter()
-            .find_map(|(core, sighting)| match &sighting.vcpu {
-                Some((found, saved)) if sighting.guest == seen.guest && *found == index => {
-                    Some((*core, saved))
-                }
-                _ => None,
-            });
-        VcpuState {
-            vcpu: Vcpu {
-                guest: seen.guest,
-                index,
-            },
-            run_state: if here.is_some() {
-                RunState::Running
-            } else {
-                RunState::Unknown
-            },
-            times: None,
-            last_core: here.map(|(core, _)| core),
-            on_core: here.map(|(core, _)| core),
-            provenance: match here {
-                Some((_, None)) => Provenance::Live,
-                Some((_, Some(_))) => Provenance::Trapped,
-                None => Provenance::Unknown,
-            },
-            saved: here.and_then(|(_, saved)| saved.clone()),
-            hypervisor: None,
-        }
-    });
+fn describe(seen: &Seen, sightings: &[Sighting]) -> Guest {
     Guest {
-        vcpus: vcpus.collect(),
-        ..guest(seen.guest, seen.stage2)
-    }
-}
-
-fn guest(id: GuestId, stage2: Option<Stage2>) -> Guest {
-    Guest {
-        id,
-        name: match stage2 {
-            Some(_) => format!("VM {}", id.0),
+        id: seen.guest,
+        name: match seen.stage2 {
+            Some(_) => format!("VM {}", seen.guest.0),
             None => "EL1 without stage 2".to_owned(),
         },
-        vmid: stage2.map(|stage2| stage2.vmid()),
-        stage2,
-        vcpus: Vec::new(),
+        vmid: seen.stage2.map(|stage2| stage2.vmid()),
+        stage2: seen.stage2,
+        vcpus: seen
+            .vcpus
+            .iter()
+            .map(|(index, lasting)| {
+                let vcpu = Vcpu {
+                    guest: seen.guest,
+                    index: *index,
+                };
+                let mut here = sightings.iter().filter(|sighting| sighting.vcpu() == vcpu);
+                state(vcpu, lasting, here.next())
+            })
+            .collect(),
+    }
+}
+
+fn state(vcpu: Vcpu, lasting: &Registers, here: Option<&Sighting>) -> VcpuState {
+    let (provenance, saved) = match here.map(|here| &here.how) {
+        Some(How::Executing) => (Provenance::Live, None),
+        Some(How::Trapped(registers)) => (Provenance::Trapped, Some((**registers).clone())),
+        Some(How::Past) | None => (Provenance::Remembered, Some(lasting.clone())),
+    };
+    let present = here.filter(|here| here.is_present());
+    VcpuState {
+        vcpu,
+        run_state: if present.is_some() {
+            RunState::Running
+        } else {
+            RunState::Unknown
+        },
+        times: None,
+        last_core: here.map(|here| here.core),
+        on_core: present.map(|here| here.core),
+        provenance,
+        saved,
+        hypervisor: None,
     }
 }

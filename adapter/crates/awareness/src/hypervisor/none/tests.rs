@@ -82,10 +82,11 @@ fn those_seen_earlier_stay_listed() {
     let survey = hypervisor.survey(&View(vec![core(1, 2, 0x2000, 0)]));
     assert_eq!(listed(&survey), [(Some(1), vec![0]), (Some(2), vec![0])]);
     let away = &survey.guests[0].vcpus[0];
-    assert_eq!(
-        (away.run_state, away.provenance),
-        (RunState::Unknown, Provenance::Unknown)
-    );
+    assert_eq!(away.run_state, RunState::Unknown);
+    let (provenance, saved) = (away.provenance, away.saved.as_ref().expect("what lasts"));
+    assert_eq!(provenance, Provenance::Remembered);
+    assert_eq!(saved.sys(SysReg::VttbrEl2), Some(1 << 48 | 0x1000));
+    assert_eq!((saved.pc, saved.el()), (None, None));
     assert_eq!(
         survey.guests[0].stage2.map(|stage2| stage2.vttbr),
         Some(1 << 48 | 0x1000)
@@ -108,14 +109,20 @@ fn a_vmid_with_another_root_is_another_vm() {
 }
 
 #[test]
-fn in_el2_the_vmid_may_be_stale() {
+fn in_el2_the_vmid_tells_of_the_past() {
     let hypervisor = none();
-    // Listed, since something put it there, but on no core; and forgotten with the register.
-    let survey = hypervisor.survey(&View(vec![core(2, 5, 0x1000, 0), core(2, 0, 0x3000, 0)]));
+    let survey = hypervisor.survey(&View(vec![core(2, 5, 0x1000, 1), core(2, 0, 0x3000, 0)]));
     assert_eq!(survey.on_core, [OnCore::Unknown; 2]);
-    assert_eq!(listed(&survey), [(Some(5), vec![])]);
-    let survey = hypervisor.survey(&View(vec![core(2, 0, 0x3000, 0)]));
-    assert_eq!(listed(&survey), []);
+    assert_eq!(listed(&survey), [(Some(5), vec![1])]);
+    assert_eq!(survey.guests[0].vcpus[0].provenance, Provenance::Remembered);
+    // What is certain replaces it, and is not replaced by it.
+    let survey = hypervisor.survey(&View(vec![core(1, 5, 0x2000, 1), core(2, 5, 0x1000, 0)]));
+    assert_eq!(listed(&survey), [(Some(5), vec![1])]);
+    assert_eq!(survey.guests[0].vcpus[0].provenance, Provenance::Live);
+    assert_eq!(
+        survey.guests[0].stage2.map(|stage2| stage2.vttbr),
+        Some(5 << 48 | 0x2000)
+    );
 }
 
 #[test]
