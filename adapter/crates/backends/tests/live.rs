@@ -6,7 +6,7 @@
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use backends::{Options, RamFile, open};
+use backends::{Options, RamFile, open, write_snapshot};
 use machine::target::{PhysicalRead, Trap};
 use machine::{
     Pa, Pcpu, Register, Resume, RunControl, StopReason, SysReg, Target, TargetEvent, Va,
@@ -240,4 +240,53 @@ fn traps(target: &mut dyn Target) {
         Ok(vec![Some(value + 16)])
     );
     run(target, value);
+}
+
+/// Saves the machine and compares a few places.
+#[test]
+#[ignore = "needs HVDAP_TEST_GDB"]
+fn saved() {
+    for name in ["live.core", "live.core.zst"] {
+        let mut target = target();
+        let path = std::env::temp_dir().join(format!("hvdap-{}-{name}", std::process::id()));
+        let start = Instant::now();
+        write_snapshot(target.as_mut(), &path, &mut |_, _| {}).expect("written");
+        let size = std::fs::metadata(&path).expect("there").len();
+        eprintln!("{name}: {size} bytes in {:?}", start.elapsed());
+        let start = Instant::now();
+        let mut saved =
+            open(&format!("snapshot:{}", path.display()), &Options::default()).expect("opens");
+        eprintln!("opened in {:?}", start.elapsed());
+        let wanted = context();
+        for core in [0, 1].map(Pcpu) {
+            assert_eq!(
+                saved.registers(core, &wanted),
+                target.registers(core, &wanted)
+            );
+        }
+        assert_eq!(saved.ram(), target.ram());
+        let ram = target.ram().expect("alive").expect("known")[0];
+        let mut buffers = [vec![0; 64 << 20], vec![0; 64 << 20]];
+        for (target, buffer) in [&mut saved, &mut target].into_iter().zip(&mut buffers) {
+            let start = Instant::now();
+            let (address, buffer) = (ram.start, &mut buffer[..]);
+            let mut pieces = [PhysicalRead {
+                address,
+                buffer,
+                ok: false,
+            }];
+            target.read_physical(&mut pieces).expect("alive");
+            assert!(pieces[0].ok);
+            eprintln!(
+                "{}: {:.0} MB/s",
+                target.name(),
+                67.1 / start.elapsed().as_secs_f64()
+            );
+        }
+        assert!(buffers[0] == buffers[1]);
+        if std::env::var_os("HVDAP_TEST_KEEP").is_none() {
+            std::fs::remove_file(path).expect("removed");
+        }
+        run(target.as_mut()).detach(false).expect("left");
+    }
 }

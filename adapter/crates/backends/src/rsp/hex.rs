@@ -38,13 +38,34 @@ pub fn decode(text: &[u8], out: &mut [u8]) -> bool {
     if text.len() != out.len() * 2 {
         return false;
     }
-    let mut seen = 0;
-    for (pair, byte) in text.chunks_exact(2).zip(out) {
+    // Loops without exits over pieces of fixed size: the compiler makes vector instructions of them, and memory
+    // arrives in this form at 100 MB/s.
+    let (pieces, rest) = text.as_chunks::<64>();
+    let (wide, narrow) = out.split_at_mut(pieces.len() * 32);
+    let mut bad = 0;
+    for (piece, out) in pieces.iter().zip(wide.as_chunks_mut::<32>().0) {
+        let mut values = [0; 64];
+        for (value, byte) in values.iter_mut().zip(piece) {
+            let digit = byte.wrapping_sub(b'0');
+            let letter = (byte | 0x20).wrapping_sub(b'a');
+            bad |= u8::from((digit >= 10) & (letter >= 6));
+            *value = if digit < 10 {
+                digit
+            } else {
+                letter.wrapping_add(10)
+            };
+        }
+        for (pair, byte) in values.as_chunks::<2>().0.iter().zip(out) {
+            let pair = u16::from_le_bytes(*pair);
+            *byte = (pair << 4 | pair >> 8) as u8;
+        }
+    }
+    for (pair, byte) in rest.as_chunks::<2>().0.iter().zip(narrow) {
         let (high, low) = (VALUES[usize::from(pair[0])], VALUES[usize::from(pair[1])]);
-        seen |= high | low;
+        bad |= u8::from(high | low == BAD);
         *byte = high << 4 | low & 15;
     }
-    seen <= 15
+    bad == 0
 }
 
 /// The bytes of a text of digits, `None` when it is not one.
@@ -103,7 +124,15 @@ mod tests {
         fn round_trip(data: Vec<u8>) {
             let mut text = Vec::new();
             encode(&data, &mut text);
-            prop_assert_eq!(bytes(&text), Some(data));
+            prop_assert_eq!(bytes(&text), Some(data.clone()));
+            prop_assert_eq!(bytes(&text.to_ascii_uppercase()), Some(data));
+        }
+
+        #[test]
+        fn one_bad_digit(at in 0usize..150, bad: u8) {
+            let mut text = [b'f'; 150];
+            text[at] = bad;
+            prop_assert_eq!(bytes(&text).is_some(), bad.is_ascii_hexdigit());
         }
 
         #[test]
