@@ -43,6 +43,9 @@ enable_mmu:
     ldr     x0, =SCTLR_EL1_VALUE
     msr     sctlr_el1, x0
     isb
+    ldr     x0, =linked
+    br      x0
+linked:                                 // from here on everything is at its linked address
     ldr     x0, =vectors
     msr     vbar_el1, x0
     msr     tpidr_el1, x19
@@ -53,8 +56,7 @@ enable_mmu:
     mov     x29, xzr
     mov     x30, xzr
     mov     x0, x19
-    ldr     x1, =main
-    blr     x1
+    bl      main
 halted:
     wfi
     b       halted

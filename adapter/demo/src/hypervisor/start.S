@@ -50,17 +50,19 @@ enable_mmu:
     ldr     x0, =SCTLR_EL2_VALUE
     msr     sctlr_el2, x0
     isb
+    ldr     x0, =linked
+    br      x0
+linked:                                 // from here on everything is at its linked address
     ldr     x0, =vectors
     msr     vbar_el2, x0
-    ldr     x0, =idle_stacks            // from here on everything is at its linked address
+    ldr     x0, =idle_stacks
     add     x1, x19, #1
     add     x0, x0, x1, lsl #12
     mov     sp, x0
     mov     x29, xzr
     mov     x30, xzr
     mov     x0, x19
-    ldr     x1, =core_main
-    blr     x1
+    bl      core_main
 1:  b       1b
     .cfi_endproc
     .size secondary_start, . - secondary_start
