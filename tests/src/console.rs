@@ -95,6 +95,12 @@ impl Console {
             .map_err(|last| format!("no {wanted:?} on the console; last: {last:?}"))
     }
 
+    /// Takes all output so far.
+    fn skip(&self) {
+        let mut text = self.0.text.lock().expect("no panic while adding");
+        text.taken = clean(&text.raw).len();
+    }
+
     /// Takes the output up to where `end` finds its end; the last output when it does not in time.
     fn take_until(
         &self,
@@ -131,6 +137,8 @@ impl Console {
             Reader::DomU(n) => format!("Serial input to DOM{n}"),
         };
         for _ in 0..6 {
+            // Xen also says at boot who has the input.
+            self.skip();
             self.send(b"\x01\x01\x01");
             self.expect(&["Serial input to "], patience)?;
             let line = self.expect(&["\n"], patience)?;
@@ -149,12 +157,16 @@ impl Console {
     pub fn type_line(&self, line: &str, patience: Duration) -> Result<(), String> {
         for chunk in line.as_bytes().chunks(CHUNK) {
             self.send(chunk);
-            let typed = String::from_utf8_lossy(chunk);
-            self.take_until(|fresh| echo(fresh, &typed), patience)
-                .map_err(|last| format!("no echo of {typed:?}; last: {last:?}"))?;
+            self.answer(&String::from_utf8_lossy(chunk), patience)?;
         }
         self.send(b"\r");
         Ok(())
+    }
+
+    /// Waits for a text within a line of a guest's output, be it broken.
+    fn answer(&self, wanted: &str, patience: Duration) -> Result<String, String> {
+        self.take_until(|fresh| find_broken(fresh, wanted), patience)
+            .map_err(|last| format!("no {wanted:?}; last: {last:?}"))
     }
 
     /// Types a line for one guest and waits for `answer` in its output.
@@ -166,8 +178,7 @@ impl Console {
         let patience = Duration::from_secs(60);
         self.focus(reader, patience)
             .and_then(|()| self.type_line(line, patience))
-            .and_then(|()| self.expect(&["\n"], patience))
-            .and_then(|_| self.expect(&[answer], patience))
+            .and_then(|()| self.answer(answer, patience))
             .unwrap_or_else(|why| panic!("{line:?} typed for {reader:?}: {why}"))
     }
 
@@ -193,16 +204,16 @@ impl Drop for Inner {
     }
 }
 
-/// Where the echo of `typed` ends. Xen breaks lines in the middle of it when another guest has the screen.
-fn echo(output: &str, typed: &str) -> Option<usize> {
-    let mut rest = typed.chars();
+/// Where `wanted` ends in the output. Xen breaks lines anywhere when the screen goes to another guest.
+fn find_broken(output: &str, wanted: &str) -> Option<usize> {
+    let mut rest = wanted.chars();
     for (at, letter) in output.char_indices().filter(|(_, letter)| *letter != '\n') {
         let expected = rest.clone().next()?;
         if letter == expected {
             rest.next();
         } else {
-            rest = typed.chars();
-            if typed.starts_with(letter) {
+            rest = wanted.chars();
+            if wanted.starts_with(letter) {
                 rest.next();
             }
         }
@@ -250,7 +261,7 @@ fn prefix(text: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{clean, echo};
+    use super::{clean, find_broken};
 
     #[track_caller]
     fn check(raw: &str, cleaned: &str) {
@@ -258,10 +269,10 @@ mod tests {
     }
 
     #[test]
-    fn an_echo_may_be_broken_into_lines() {
-        assert_eq!(echo("dom0# h\nost x", "host"), Some(11));
-        assert_eq!(echo("hhost", "host"), Some(5));
-        assert_eq!(echo("three", "host"), None);
+    fn text_may_be_broken_into_lines() {
+        assert_eq!(find_broken("dom0# h\nost x", "host"), Some(11));
+        assert_eq!(find_broken("hhost", "host"), Some(5));
+        assert_eq!(find_broken("three", "host"), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use journeys::tap::{Spoil, Tap};
 use journeys::{Debugger, Presentation, Target, Variant, machine};
 use serde_json::{Value, json};
 
-const COMMAND: &str = "cat /sys/hypervisor/version/major";
+const COMMAND: &str = "echo v$(cat /sys/hypervisor/version/major)v";
 /// How soon the loss of the target must be said.
 const SOON: Duration = Duration::from_secs(5);
 
@@ -201,9 +201,9 @@ fn a_killed_adapter_leaves_nothing_for_long() {
 
     let second = Debugger::attach(&target.gdb(), &machine, Presentation::Sessions);
     second.resume(XEN);
-    target.console().run(Reader::DomU(1), COMMAND, "4\n");
+    target.console().run(Reader::DomU(1), COMMAND, "v4v");
     second.disconnect();
-    target.console().run(Reader::DomU(1), COMMAND, "4\n");
+    target.console().run(Reader::DomU(1), COMMAND, "v4v");
     assert!(target.qmp().running());
 }
 
@@ -227,6 +227,6 @@ fn a_client_that_crashes_leaves_nothing() {
         assert!(Instant::now() < end, "the machine stays halted");
         std::thread::sleep(Duration::from_millis(50));
     }
-    target.console().run(Reader::DomU(1), COMMAND, "4\n");
+    target.console().run(Reader::DomU(1), COMMAND, "v4v");
     assert!(target.qmp().running());
 }

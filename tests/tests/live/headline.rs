@@ -6,7 +6,7 @@ use journeys::elf;
 use journeys::journey::{Frame, Step, XEN};
 use journeys::{Debugger, Presentation, Target, Variant, machine};
 
-const COMMAND: &str = "cat /sys/hypervisor/version/major";
+const COMMAND: &str = "echo v$(cat /sys/hypervisor/version/major)v";
 /// The offset of a synchronous exception from a lower EL in AArch64 state within the vectors (Arm ARM D1.3.1.5).
 const LOWER_EL_SYNC: u64 = 0x400;
 /// `hvc #0xea1`, Xen's hypercall.
@@ -79,8 +79,8 @@ fn check(case: &Case, presentation: Presentation) {
     let breakpoint = debugger.break_at_lines("DomU", &source, &[(line, "")])[0];
     debugger.resume(XEN);
 
-    target.console().run(Reader::Dom0, COMMAND, "4\n");
-    let in_domu = target.console().start(Reader::DomU(1), COMMAND, "4\n");
+    target.console().run(Reader::Dom0, COMMAND, "v4v");
+    let in_domu = target.console().start(Reader::DomU(1), COMMAND, "v4v");
     let stop = debugger.stopped();
     assert_eq!(stop.group, "DomU", "{stop:?}");
     assert_eq!(stop.reason, "breakpoint", "{stop:?}");
@@ -108,8 +108,12 @@ fn check(case: &Case, presentation: Presentation) {
     debugger.disconnect();
     in_domu.join().expect("DomU prints its 4");
     assert!(target.qmp().running());
-    target.console().run(Reader::Dom0, "hostname", "dom0\n");
-    target.console().run(Reader::DomU(1), "hostname", "domu1\n");
+    target
+        .console()
+        .run(Reader::Dom0, "echo up$((40+2))", "up42");
+    target
+        .console()
+        .run(Reader::DomU(1), "echo up$((40+2))", "up42");
 }
 
 #[track_caller]

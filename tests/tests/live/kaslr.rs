@@ -48,10 +48,11 @@ fn slides_are_found() {
 fn breakpoint_in_a_moved_kernel(debugger: &Debugger, target: &Target) {
     debugger.break_at_functions("DomU", &["major_show"]);
     debugger.resume(XEN);
-    let printed =
-        target
-            .console()
-            .start(Reader::DomU(1), "cat /sys/hypervisor/version/major", "4\n");
+    let printed = target.console().start(
+        Reader::DomU(1),
+        "echo v$(cat /sys/hypervisor/version/major)v",
+        "v4v",
+    );
     let stop = debugger.stopped();
     assert_eq!(stop.group, "DomU", "{stop:?}");
     assert_eq!(debugger.top("DomU", stop.thread).name, "major_show");

@@ -10,7 +10,7 @@ fn check(variant: &Variant, shells: &[(Reader, &str)]) {
     };
     assert!(target.qmp().running());
     for (reader, name) in shells {
-        target.console().run(*reader, "hostname", name);
+        target.console().run(*reader, "echo :$(hostname):", name);
     }
 }
 
@@ -18,7 +18,7 @@ fn check(variant: &Variant, shells: &[(Reader, &str)]) {
 fn both_guests_answer() {
     check(
         &Variant::plain(),
-        &[(Reader::Dom0, "dom0\n"), (Reader::DomU(1), "domu1\n")],
+        &[(Reader::Dom0, ":dom0:"), (Reader::DomU(1), ":domu1:")],
     );
 }
 
@@ -26,7 +26,7 @@ fn both_guests_answer() {
 fn twins_answer() {
     check(
         &Variant::twins(),
-        &[(Reader::Dom0, "dom0\n"), (Reader::DomU(1), "domu1\n")],
+        &[(Reader::Dom0, ":dom0:"), (Reader::DomU(1), ":domu1:")],
     );
 }
 
@@ -34,7 +34,7 @@ fn twins_answer() {
 fn three_guests_answer() {
     check(
         &Variant::three_guests(),
-        &[(Reader::DomU(1), "domu1\n"), (Reader::DomU(2), "domu2\n")],
+        &[(Reader::DomU(1), ":domu1:"), (Reader::DomU(2), ":domu2:")],
     );
 }
 
@@ -42,6 +42,6 @@ fn three_guests_answer() {
 fn cpu_max_and_ram_file_answer() {
     check(
         &Variant::cpu_max().ram_file(),
-        &[(Reader::DomU(1), "domu1\n")],
+        &[(Reader::DomU(1), ":domu1:")],
     );
 }

@@ -15,9 +15,9 @@ fn each_has_its_group() {
     assert_eq!(debugger.threads("DomU2").len(), 1);
     let id = debugger.break_at_functions("DomU2", &["major_show"])[0];
     debugger.resume(XEN);
-    let command = "cat /sys/hypervisor/version/major";
-    target.console().run(Reader::DomU(1), command, "4\n");
-    let printed = target.console().start(Reader::DomU(2), command, "4\n");
+    let command = "echo v$(cat /sys/hypervisor/version/major)v";
+    target.console().run(Reader::DomU(1), command, "v4v");
+    let printed = target.console().start(Reader::DomU(2), command, "v4v");
     let stop = debugger.stopped();
     assert_eq!(stop.group, "DomU2", "{stop:?}");
     assert_eq!(debugger.top("DomU2", stop.thread).name, "major_show");
