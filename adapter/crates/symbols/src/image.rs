@@ -16,6 +16,7 @@ use crate::lines::table::LineTable;
 use crate::names::{FunctionId, Index};
 use crate::symtab::SymbolTable;
 use crate::types;
+use crate::unwind::CallFrames;
 
 /// An address as the linker saw it; the image's slide turns it into a [`Va`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,6 +92,7 @@ pub struct Image {
     abbreviations: Cache<usize, Abbreviations>,
     lines: Cache<u32, LineTable>,
     scopes: Cache<FunctionId, Scopes>,
+    call_frames: OnceLock<CallFrames>,
     damage: Mutex<Vec<String>>,
     pub(crate) types: types::Store,
 }
@@ -122,6 +124,7 @@ impl Image {
             abbreviations: Cache::new(UNITS_KEPT),
             lines: Cache::new(UNITS_KEPT),
             scopes: Cache::new(FUNCTIONS_KEPT),
+            call_frames: OnceLock::new(),
             damage: Mutex::default(),
             types: types::Store::default(),
         })
@@ -180,6 +183,14 @@ impl Image {
         let within = usize::try_from(address.0 - section.address).ok()?;
         let bytes = self.data().get(section.file.clone())?;
         bytes.get(within..within.checked_add(length)?)
+    }
+
+    /// At most `length` bytes from a link address on, fewer where the section ends.
+    pub(crate) fn bytes_to_section_end(&self, address: LinkVa, length: usize) -> Option<&[u8]> {
+        let section = self.section_at(address)?;
+        let within = usize::try_from(address.0 - section.address).ok()?;
+        let bytes = self.data().get(section.file.clone())?.get(within..)?;
+        Some(&bytes[..length.min(bytes.len())])
     }
 
     /// Where instructions lie, neighbouring sections joined, in ascending order.
@@ -249,6 +260,10 @@ impl Image {
         if noted.len() < DAMAGE_NOTED && !noted.contains(&damage) {
             noted.push(damage);
         }
+    }
+
+    pub(crate) fn call_frames(&self) -> &CallFrames {
+        self.call_frames.get_or_init(|| CallFrames::read(self))
     }
 
     pub(crate) fn files_once(&self) -> &OnceLock<Files> {
