@@ -26,9 +26,10 @@ const TGE: u64 = 1 << 27;
 /// The id of software in EL1 that no stage 2 confines; beyond every VMID.
 const UNCONFINED: GuestId = GuestId(0x1_0000);
 
-/// What a kernel sets once, and what confines it.
-const LASTING: [SysReg; 8] = [
+/// What a kernel sets once, and what confines it. TTBR0_EL1 is the process of that time; an address space is not whole without.
+const LASTING: [SysReg; 9] = [
     SysReg::SctlrEl1,
+    SysReg::Ttbr0El1,
     SysReg::Ttbr1El1,
     SysReg::TcrEl1,
     SysReg::MairEl1,

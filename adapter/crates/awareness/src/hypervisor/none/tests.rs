@@ -36,6 +36,11 @@ fn core(el: u64, vmid: u64, root: u64, vcpu: u64) -> Registers {
         (SysReg::VttbrEl2, vmid << 48 | root),
         (SysReg::VtcrEl2, VTCR),
         (SysReg::VmpidrEl2, 1 << 31 | vcpu),
+        (SysReg::SctlrEl1, 1),
+        (SysReg::Ttbr0El1, 0x5000),
+        (SysReg::Ttbr1El1, 0x6000),
+        (SysReg::TcrEl1, 25 | 25 << 16 | 0b10 << 30),
+        (SysReg::MairEl1, 0xff),
     ] {
         core.set(Register::Sys(register), value);
     }
@@ -87,6 +92,7 @@ fn those_seen_earlier_stay_listed() {
     assert_eq!(provenance, Provenance::Remembered);
     assert_eq!(saved.sys(SysReg::VttbrEl2), Some(1 << 48 | 0x1000));
     assert_eq!((saved.pc, saved.el()), (None, None));
+    assert!(AddressSpace::guest(saved, survey.guests[0].stage2).is_ok());
     assert_eq!(
         survey.guests[0].stage2.map(|stage2| stage2.vttbr),
         Some(1 << 48 | 0x1000)
