@@ -10,6 +10,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -84,9 +85,12 @@ impl MachineArguments {
         let file = match (&self.machine, &self.target) {
             (Some(file), _) => Some(file.as_path()),
             (None, None) if usual.exists() => Some(usual),
-            (None, None) => {
-                return Err("no target: name one, such as gdb:127.0.0.1:1234, or a machine file with --machine".to_owned());
-            }
+            (None, None) => Cli::command()
+                .error(
+                    ErrorKind::MissingRequiredArgument,
+                    "no TARGET: name one, such as gdb:127.0.0.1:1234, or a machine file with --machine",
+                )
+                .exit(),
             (None, Some(_)) => None,
         };
         config::read_machine(file, self.target.as_deref()).map_err(|error| error.to_string())

@@ -77,6 +77,9 @@ pub async fn answer(session: &Arc<Session>, request: Request) {
 }
 
 async fn dispatch(session: &Arc<Session>, request: &Request) -> Answer {
+    if !session.is_introduced() && request.command != "initialize" {
+        return Err(Failure::user("send `initialize` first"));
+    }
     match request.command.as_str() {
         "initialize" => session::initialize(session, request),
         "launch" => session::start(session, request, true).await,

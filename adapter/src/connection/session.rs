@@ -39,7 +39,7 @@ pub struct Session {
 
 #[derive(Default)]
 struct State {
-    client: Client,
+    client: Option<Client>,
     attached: Option<Attached>,
     starting: Option<Request>,
     configured: bool,
@@ -125,15 +125,24 @@ impl Session {
 
     // What it is.
 
-    /// Notes what the client says of itself.
-    pub fn introduce(&self, client: Client) {
-        self.state().client = client;
+    /// Notes what the client says of itself, once: `false` when it has said so before.
+    pub fn introduce(&self, client: Client) -> bool {
+        let mut state = self.state();
+        let first = state.client.is_none();
+        state.client.get_or_insert(client);
+        first
+    }
+
+    /// Whether the client said what it is.
+    #[must_use]
+    pub fn is_introduced(&self) -> bool {
+        self.state().client.is_some()
     }
 
     /// What the client said of itself.
     #[must_use]
     pub fn client(&self) -> Client {
-        self.state().client.clone()
+        self.state().client.clone().unwrap_or_default()
     }
 
     /// Attaches it; `starting` is the request to be answered when the client has configured everything.
@@ -202,17 +211,28 @@ impl Session {
         }
     }
 
-    /// Notes that the client has configured everything; gives the request that waited for it.
-    pub fn configure(&self) -> Option<Request> {
+    /// Notes that the client has configured everything.
+    pub fn set_configured(&self) {
+        self.state().configured = true;
+    }
+
+    /// Whether the client has configured everything, attached or not.
+    #[must_use]
+    pub fn is_configured(&self) -> bool {
+        self.state().configured
+    }
+
+    /// What the client attached to and the request that waits to be answered, once.
+    #[must_use]
+    pub fn take_starting(&self) -> Option<(Attached, Request)> {
         let mut state = self.state();
-        state.configured = state.attached.is_some();
-        state.starting.take()
+        let attached = state.attached.clone()?;
+        Some((attached, state.starting.take()?))
     }
 
     /// What there is may be shown from now on.
     pub fn set_ready(&self) {
-        let mut state = self.state();
-        state.ready = state.configured;
+        self.state().ready = true;
     }
 
     /// Whether the client is attached, has configured everything, and was told what there is.
@@ -353,7 +373,12 @@ impl Session {
     /// More is known now than what was shown.
     pub fn invalidated(&self) {
         let state = self.state();
-        if state.shown && state.client.supports_invalidated_event {
+        if state.shown
+            && state
+                .client
+                .as_ref()
+                .is_some_and(|client| client.supports_invalidated_event)
+        {
             self.peer.event(
                 "invalidated",
                 json!({ "areas": ["threads", "stacks", "variables"] }),
@@ -372,7 +397,7 @@ impl Session {
 
     /// Shows how far the images are, where the client shows such.
     pub fn progress(&self, progress: &Progress) {
-        if !self.state().client.supports_progress_reporting {
+        if !self.client().supports_progress_reporting {
             return;
         }
         const ID: &str = "symbols";

@@ -16,7 +16,9 @@ use crate::wire::{Failure, Request};
 /// Says what this adapter can, then that it is ready to be configured.
 pub(super) fn initialize(session: &Arc<Session>, request: &Request) -> Answer {
     let client: Client = request.arguments()?;
-    session.introduce(client);
+    if !session.introduce(client) {
+        return Err(Failure::user("this session is initialized already"));
+    }
     session.peer.respond(request, Ok(capabilities()));
     session.peer.event("initialized", Value::Null);
     Ok(Reply::Answered)
@@ -58,6 +60,10 @@ pub(super) async fn start(session: &Arc<Session>, request: &Request, launch: boo
     session.attach(attached, request.clone());
     machine.load_images().await;
     breakpoints::apply_early(session, &machine).await?;
+    if session.is_configured() {
+        // Configured before it was attached.
+        begin(session).await;
+    }
     Ok(Reply::Answered)
 }
 
@@ -111,22 +117,36 @@ fn presentation(session: &Session, config: &Config) -> Shows {
     }
 }
 
-/// Everything is configured: answers attach or launch, shows the halt or lets the machine run, asks for the VMs' sessions.
+/// The client has configured everything; what it attached to, or will, may be shown.
 pub(super) async fn configuration_done(session: &Arc<Session>, request: &Request) -> Answer {
-    let starting = session.configure();
+    session.set_configured();
     session.peer.respond(request, Ok(Value::Null));
-    let Some(attached) = session.attached() else {
-        return Ok(Reply::Answered);
+    begin(session).await;
+    Ok(Reply::Answered)
+}
+
+/// Answers attach or launch, shows the halt or lets the machine run, asks for sessions of VMs.
+async fn begin(session: &Arc<Session>) {
+    let Some((attached, starting)) = session.take_starting() else {
+        return;
     };
-    let machine = attached.machine;
-    if let Some(starting) = &starting {
-        session.peer.respond(starting, Ok(Value::Null));
+    session.peer.respond(&starting, Ok(Value::Null));
+    if let Err(failure) = show(session, attached, &starting).await {
+        session.say(true, &failure.message);
     }
+}
+
+async fn show(
+    session: &Arc<Session>,
+    attached: Attached,
+    starting: &Request,
+) -> Result<(), Failure> {
+    let machine = attached.machine;
     machine.wait_for_images().await;
     let in_order = machine.order.lock().await;
     session.set_ready();
     let groups = machine.groups().await?;
-    introduce(session, &machine, &groups, starting.as_ref());
+    introduce(session, &machine, &groups, starting);
     let first = machine.begin().await;
     drop(in_order);
     match first {
@@ -150,16 +170,11 @@ pub(super) async fn configuration_done(session: &Arc<Session>, request: &Request
         }
         session.with_children(children);
     }
-    Ok(Reply::Answered)
+    Ok(())
 }
 
 /// Says what the session shows.
-fn introduce(
-    session: &Session,
-    machine: &Machine,
-    groups: &[GroupView],
-    starting: Option<&Request>,
-) {
+fn introduce(session: &Session, machine: &Machine, groups: &[GroupView], starting: &Request) {
     let name = match session.group() {
         Some(own) => groups
             .iter()
@@ -167,11 +182,10 @@ fn introduce(
             .map_or("", |group| &group.name),
         None => &machine.config.connect,
     };
-    let method = starting.map_or("attach", |request| request.command.as_str());
     // No process number: some clients kill the process of that number on their own machine.
     session.peer.event(
         "process",
-        json!({ "name": name, "isLocalProcess": false, "startMethod": method, "pointerSize": 64 }),
+        json!({ "name": name, "isLocalProcess": false, "startMethod": starting.command, "pointerSize": 64 }),
     );
     session.offer_modes(groups);
 }

@@ -10,7 +10,8 @@ const HEADER_LIMIT: usize = 8 << 10;
 /// A body longer than this is refused: the largest real request is some kilobytes.
 const BODY_LIMIT: usize = 64 << 20;
 
-/// Cuts a byte stream into message bodies; tolerates unknown headers, blank lines before a header and bare line feeds.
+/// Cuts a byte stream into message bodies; tolerates unknown headers, a line end before a header (some
+/// peers put one after each message) and bare line feeds.
 #[derive(Debug, Default)]
 pub struct Codec {
     body: Option<usize>,
@@ -73,8 +74,6 @@ impl<R: AsyncRead + Unpin> Frames<R> {
 
 /// Takes a whole header off the front and returns the length of the body, `None` until it is all there.
 fn take_header(source: &mut BytesMut) -> io::Result<Option<usize>> {
-    let blank = source.iter().take_while(|b| b"\r\n".contains(b)).count();
-    source.advance(blank);
     let Some((header, whole)) = header_end(source) else {
         if source.len() > HEADER_LIMIT {
             return Err(broken(format!(
@@ -162,7 +161,7 @@ mod tests {
             Ok(&["{}"]),
         );
         check(
-            &[b"\r\n\r\nContent-Length: 2\n\n{}\nContent-Length: 2\n\n[]"],
+            &[b"\r\nContent-Length: 2\n\n{}\nContent-Length: 2\n\n[]"],
             Ok(&["{}", "[]"]),
         );
         check(
@@ -190,6 +189,7 @@ mod tests {
             &[&[b'a'; HEADER_LIMIT + 1]],
             Err("no end of header within 8192 bytes"),
         );
+        check(&[b"\r\n\r\n"], Err("a header without Content-Length"));
         check(&[b"\xff: \r\n\r\n"], Err("a header that is not text"));
     }
 

@@ -122,7 +122,8 @@ pub enum Whose {
 }
 
 /// Why a request failed: one plain sentence, and whose fault it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
 pub struct Failure {
     /// Whose fault.
     pub whose: Whose,
