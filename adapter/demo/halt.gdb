@@ -1,10 +1,10 @@
 # Brings the running target to the halt that is saved in halt.core.zst, and leaves it there:
 #
-#   pCPU 0   in blinky, vCPU 0, about to store a tilt sample (sample_store)
+#   pCPU 0   in blinky, vCPU 0, storing a tilt sample (sample_store)
 #   pCPU 1   in the hypervisor, which answers courier's HYPERCALL_TICKS (ticks_total)
 #   no core  blinky's vCPU 1, blocked in WFI
 #
-# gdb-multiarch -batch -x halt.gdb, in the folder of gdb.sock, with DEMO the folder of this file.
+# save-halt.sh runs it. DEMO is the folder of this file, SOCKET QEMU's gdb stub.
 set pagination off
 set confirm off
 python gdb.execute("cd " + __import__("os").environ["DEMO"])
