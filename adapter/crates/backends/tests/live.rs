@@ -2,6 +2,10 @@
 //!
 //! `HVDAP_TEST_RAM=FILE` names the file that is the 256 MiB of RAM from 0x40000000 on, when there is one.
 //! The machine behind it should be busy in some guest; it is left halted between the tests and running at the end.
+#![expect(
+    clippy::disallowed_macros,
+    reason = "the figures are for whoever runs it by hand"
+)]
 
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -240,6 +244,47 @@ fn traps(target: &mut dyn Target) {
         Ok(vec![Some(value + 16)])
     );
     run(target, value);
+}
+
+/// A client that vanishes leaves its traps behind: the next one must not meet them, on any core.
+#[test]
+#[ignore = "needs HVDAP_TEST_GDB"]
+fn traps_of_a_lost_client() {
+    let mut lost = target();
+    let base = lost.registers(Pcpu(0), &[Register::Sys(SysReg::VbarEl2)]);
+    let base = base.expect("alive")[0].expect("known");
+    for offset in [0x280, 0x400, 0x480] {
+        let trap = Trap::Execute(Va(base + offset));
+        run(lost.as_mut()).insert(trap).expect("armed");
+    }
+    drop(lost);
+    let mut target = target();
+    let control = run(target.as_mut());
+    control.resume(Resume::All).expect("alive");
+    let stop = control.wait(Duration::from_secs(1));
+    assert_eq!(stop, Ok(None), "both cores pass Xen's vectors all the time");
+    control.detach(true).expect("left");
+}
+
+/// After a stop the stub turns to the thread that caused it; registers must be those of the core asked for.
+#[test]
+#[ignore = "needs HVDAP_TEST_GDB"]
+fn registers_of_the_core_asked_for() {
+    let mut target = target();
+    let target = target.as_mut();
+    for stepped in [0, 1, 1, 0].map(Pcpu) {
+        let frozen = Pcpu(1 - stepped.0);
+        let before = pc(target, frozen);
+        run(target).resume(Resume::Step(stepped)).expect("alive");
+        let stop = run(target)
+            .wait(LIMIT)
+            .expect("alive")
+            .expect("a step ends");
+        assert_eq!(stop.core, stepped);
+        assert_eq!(pc(target, frozen), before);
+        assert_ne!(pc(target, stepped), before);
+    }
+    run(target).detach(true).expect("left");
 }
 
 /// Saves the machine and compares a few places.

@@ -7,7 +7,7 @@ use machine::target::PhysicalRead;
 use machine::{Pcpu, PhysicalMemory, Stop, StopReason, TargetError};
 
 use super::GdbRemote;
-use super::link::{Link, PATIENCE, explain};
+use super::link::{CONNECTING, Link, PATIENCE, explain};
 use super::memory_map::MemoryMap;
 use super::stream::{Address, Stream};
 use crate::mapped::MappedRam;
@@ -45,11 +45,11 @@ impl GdbRemote {
     /// Connects, which halts the target, and clears the traps of a client that was lost.
     ///
     /// # Errors
-    /// When nothing answers within 5 s, or what answers lacks something a hypervisor's debugger needs.
+    /// When nothing answers within 4 s, or what answers lacks something a hypervisor's debugger needs.
     pub fn connect(address: &Address, options: &Options) -> Result<Self, OpenError> {
         let name = format!("gdb stub at {address}");
         let cannot = |reason: String| OpenError(format!("cannot connect to the {name}: {reason}"));
-        let stream = Stream::connect(address, Instant::now() + PATIENCE)
+        let stream = Stream::connect(address, Instant::now() + CONNECTING)
             .map_err(|error| cannot(reason(&error)))?;
         let mut link =
             Link::new(name.as_str().into(), stream).map_err(|error| cannot(explain(&error)))?;
@@ -62,6 +62,7 @@ impl GdbRemote {
                 }
                 other => other.into(),
             })?;
+        link.patience = PATIENCE;
         let features = String::from_utf8_lossy(&features).into_owned();
         let offers = |wanted: &str| features.split(';').any(|feature| feature == wanted);
         let packet_size = features
@@ -171,7 +172,7 @@ impl GdbRemote {
 fn reason(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::TimedOut | std::io::ErrorKind::WouldBlock => {
-            "nothing answers within 5 s".into()
+            format!("nothing answers within {} s", CONNECTING.as_secs())
         }
         std::io::ErrorKind::ConnectionRefused => "nothing listens there".into(),
         _ => error.to_string(),

@@ -16,6 +16,9 @@ use crate::rsp::stop_reply::StopReply;
 /// How long a halted stub may take for one reply.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long connecting may take, and then the first reply.
+pub(crate) const CONNECTING: Duration = Duration::from_secs(4);
+
 /// How long a stub must be silent to have nothing more to say.
 const QUIET: Duration = Duration::from_millis(100);
 
@@ -31,6 +34,8 @@ pub(crate) struct Link {
     reader: Option<Box<Reader>>,
     watcher: Option<Watcher>,
     lost: Option<TargetError>,
+    /// How long the next reply may take.
+    pub(crate) patience: Duration,
     /// Whether the reply awaited is a stop reply.
     wants_stop: bool,
 }
@@ -47,6 +52,7 @@ impl Link {
             reader: Some(Box::new(reader)),
             watcher: None,
             lost: None,
+            patience: CONNECTING,
             wants_stop: false,
         })
     }
@@ -260,17 +266,17 @@ impl Link {
     /// The next event. Silence and the simulator's end lose the link; stop replies that nobody asked for are dropped
     /// (QEMU 7.2 sends one to a client that connects to a running machine).
     pub(super) fn hear(&mut self, since: Instant) -> Result<Event, TargetError> {
-        let wants_stop = self.wants_stop;
+        let (wants_stop, patience) = (self.wants_stop, self.patience);
         loop {
             let reader = self.reader()?;
-            match reader.next(since, Some(PATIENCE)) {
+            match reader.next(since, Some(patience)) {
                 Ok(Heard::Event(Event::Packet)) => match StopReply::parse(reader.payload()) {
                     Some(StopReply::Ended) => return Err(self.lose(ENDED)),
                     Some(_) if !wants_stop => {}
                     _ => return Ok(Event::Packet),
                 },
                 Ok(Heard::Event(event)) => return Ok(event),
-                Ok(Heard::Silence) => return Err(self.lose(SILENT)),
+                Ok(Heard::Silence) => return Err(self.lose(silent(patience))),
                 Err(error) => return Err(self.lose(explain(&error))),
             }
         }
@@ -288,7 +294,9 @@ impl Drop for Link {
 pub(crate) const ENDED: &str = "the simulator ended";
 
 /// The reason when a halted stub does not answer.
-pub(crate) const SILENT: &str = "no reply within 5 s";
+fn silent(patience: Duration) -> String {
+    format!("no reply within {} s", patience.as_secs())
+}
 
 /// A socket's error in a sentence.
 pub(crate) fn explain(error: &io::Error) -> String {

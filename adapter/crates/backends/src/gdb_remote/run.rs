@@ -8,7 +8,8 @@ use machine::{Pa, Pcpu, Register, Resume, RunControl, Stop, StopReason, TargetEr
 
 use super::GdbRemote;
 use super::connect::core_of;
-use super::link::{ENDED, SILENT, explain, lost};
+use super::link::{ENDED, explain, lost};
+use super::wire::Reader;
 use crate::rsp::hex;
 use crate::rsp::stop_reply::{StopReply, ThreadId};
 
@@ -57,6 +58,8 @@ fn trap_text(trap: Trap) -> String {
 
 impl RunControl for GdbRemote {
     fn resume(&mut self, how: Resume) -> Result<(), TargetError> {
+        // At a stop the stub turns to the thread that caused it.
+        self.current = None;
         let (letter, core) = match how {
             Resume::All => return self.link.resume("vCont;c"),
             Resume::Step(core) => ('s', core),
@@ -87,11 +90,14 @@ impl RunControl for GdbRemote {
         let resumed = self.resumed;
         let job_sink = Arc::clone(&sink);
         let watching = self.link.watch(|watcher, reader| {
-            let wait = Box::new(move |reader: &mut super::wire::Reader| {
-                let reply = reader
-                    .stop(None)
-                    .map_err(|error| lost(&name, explain(&error)))?;
-                let reply = reply.ok_or_else(|| lost(&name, SILENT))?;
+            let wait = Box::new(move |reader: &mut Reader| {
+                let reply = loop {
+                    // Without a limit the wait ends only by a reply or an error.
+                    let reply = reader.stop(None);
+                    if let Some(reply) = reply.map_err(|error| lost(&name, explain(&error)))? {
+                        break reply;
+                    }
+                };
                 stop(reply, &threads, resumed).map_err(|reason| lost(&name, reason))
             });
             watcher.start(reader, wait, job_sink);
@@ -101,6 +107,9 @@ impl RunControl for GdbRemote {
         }
     }
 
+    /// A request that comes while the target is halted, or that crosses a stop reply, is dropped. So whoever resumes
+    /// by itself (after a hit that nobody wanted) keeps a flag of its own: set before the request, looked at after
+    /// each stop, and again after each resume.
     fn halt_request(&self) -> Arc<dyn HaltRequest> {
         Arc::clone(self.link.writer()) as Arc<dyn HaltRequest>
     }
@@ -152,6 +161,7 @@ impl RunControl for GdbRemote {
         self.write_memory(address, bytes)
     }
 
+    /// Halts the target first when it runs; a [`watch`](RunControl::watch) then still delivers that stop.
     fn detach(&mut self, leave_running: bool) -> Result<(), TargetError> {
         self.halt_to_leave()?;
         let mut requests: Vec<String> = std::mem::take(&mut self.armed)

@@ -27,7 +27,7 @@ fn refuses(spec: &str, message: &str) {
         .expect("it does not open");
     assert!(error.to_string().contains(message), "{error}");
     assert!(
-        start.elapsed() < Duration::from_secs(7),
+        start.elapsed() < Duration::from_secs(5),
         "{:?}",
         start.elapsed()
     );
@@ -281,7 +281,7 @@ fn noise_is_no_reply() {
 #[test]
 fn does_not_answer_at_all() {
     let (spec, _) = stub(|_| Act::Nothing);
-    refuses(&spec, &format!("{}: no reply within 5 s", &spec[4..]));
+    refuses(&spec, &format!("{}: no reply within 4 s", &spec[4..]));
 }
 
 #[test]
