@@ -174,6 +174,9 @@ fn rules(
     let pc = regs
         .pc
         .ok_or(UnwindEnd::Corrupt("the program counter is not known"))?;
+    if !call_site && took_exception_from_below(pc, regs) {
+        return Err(UnwindEnd::Outermost);
+    }
     if let Some(placed) = image {
         let lookup = pc.wrapping_sub(u64::from(call_site));
         let at = LinkVa::of(Va(lookup), placed.slide);
@@ -259,6 +262,21 @@ fn strip(address: u64, regs: &Registers) -> u64 {
     } else {
         address & !mask
     }
+}
+
+/// Whether `pc` is in the exception vectors, and what was interrupted ran at a lower level: nothing was saved yet, and no
+/// image may be known there, as in the trampoline a kernel maps beside user space.
+fn took_exception_from_below(pc: u64, regs: &Registers) -> bool {
+    let vectors = match regs.el() {
+        Some(El::El1) => regs.sys(SysReg::VbarEl1),
+        Some(El::El2) => regs.sys(SysReg::VbarEl2),
+        _ => None,
+    };
+    let Some(offset) = vectors.and_then(|vectors| pc.checked_sub(vectors)) else {
+        return false;
+    };
+    // Vectors of lower exception levels are the upper half of 2 KiB (Arm ARM D1.3.1.5).
+    (0x400..0x800).contains(&offset)
 }
 
 /// What `pc`'s exception level is left with: the registers `ELR_ELx` and `SPSR_ELx`.

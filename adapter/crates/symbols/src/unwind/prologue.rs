@@ -3,8 +3,10 @@
 //! Every register holds either what it held at the function's entry, an address on the stack, a constant, or something
 //! else. What reaches an instruction by a jump is kept from the jump, so that early exits and cold parts come out right.
 
+use std::collections::VecDeque;
+
 use machine::arch::aarch64::insn::{Indexing, Insn, Transfer};
-use rustc_hash::FxHashMap;
+use rustc_hash::FxHashSet;
 
 /// What a register or a place on the stack holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +80,13 @@ impl State {
             _ => None,
         });
         stored.max()
+    }
+
+    fn frame_size(&self) -> i64 {
+        match self.x[SP] {
+            Held::Stack(offset) => offset.saturating_neg(),
+            _ => 0,
+        }
     }
 
     fn operand(&self, register: u8) -> Held {
@@ -239,36 +248,56 @@ const fn system_register(word: u32) -> Held {
 /// Instructions of one function that are run at most.
 const LONGEST: usize = 1 << 14;
 
-/// The state before the instruction at `stop`, of a function whose code begins at offset 0. `arrived` says that control
-/// came to `stop` by a call's return and not by a jump.
-pub(super) fn state_before(code: &[u8], stop: u64, arrived: bool, from: Option<State>) -> State {
-    let mut state = from.unwrap_or_else(State::at_entry);
-    let mut jumps: FxHashMap<u64, State> = FxHashMap::default();
-    let mut left = false;
-    let words = code.as_chunks::<4>().0.iter().take(LONGEST);
-    for (at, word) in (0_u64..).step_by(4).zip(words) {
-        if at >= stop {
-            break;
-        }
-        if let Some(jumped) = jumps.remove(&at).filter(|_| left) {
-            state = jumped;
-        }
-        let word = u32::from_le_bytes(*word);
-        let instruction = Insn::decode(word);
-        left = leaves(instruction);
-        if let Insn::Jump { offset } | Insn::Branch { offset } = instruction
-            && offset > 4
-            && let Some(target) = at.checked_add_signed(offset)
-            && target <= stop
-        {
-            jumps.entry(target).or_insert_with(|| state.clone());
-        }
+/// The state before the instruction at `stop`, of a function whose code begins at offset 0. `called` says that `stop` is
+/// behind a call that is still out, so that how control gets to `stop` otherwise does not matter.
+pub(super) fn state_before(code: &[u8], stop: u64, called: bool, from: Option<State>) -> State {
+    let words = code.as_chunks::<4>().0;
+    let word = |at: u64| {
+        let index = usize::try_from(at / 4).ok()?;
+        words.get(index).map(|word| u32::from_le_bytes(*word))
+    };
+    let wanted = if called { stop.saturating_sub(4) } else { stop };
+    let mut state = run(&word, wanted, from.unwrap_or_else(State::at_entry));
+    if called && let Some(word) = word(wanted) {
         state.execute(word);
     }
-    match jumps.remove(&stop) {
-        Some(jumped) if left && !arrived => jumped,
-        _ => state,
+    state
+}
+
+/// Follows every way through the code from its beginning until one leads to `stop`. Where none does, as behind a jump
+/// through a table, the state with the largest frame met is the best guess.
+fn run(word: &dyn Fn(u64) -> Option<u32>, stop: u64, from: State) -> State {
+    let mut largest = from.clone();
+    let mut seen = FxHashSet::default();
+    let mut open = VecDeque::from([(0_u64, from)]);
+    while let Some((mut at, mut state)) = open.pop_front() {
+        while seen.len() < LONGEST && at != stop && seen.insert(at) {
+            let Some(word) = word(at) else { break };
+            let instruction = Insn::decode(word);
+            if let Insn::Jump { offset } | Insn::Branch { offset } = instruction
+                && let Some(target) = at.checked_add_signed(offset)
+                && !seen.contains(&target)
+            {
+                open.push_back((target, state.clone()));
+            }
+            // Whether code behind a trap is reached from there is not known: any other way to it is better.
+            if matches!(instruction, Insn::Brk(_)) {
+                open.push_back((at + 4, state.clone()));
+            }
+            if leaves(instruction) {
+                break;
+            }
+            state.execute(word);
+            if state.frame_size() >= largest.frame_size() {
+                largest.clone_from(&state);
+            }
+            at += 4;
+        }
+        if at == stop {
+            return state;
+        }
     }
+    largest
 }
 
 /// The state with which a function jumps to `target`, an offset outside of its code: to its own cold part.
@@ -291,7 +320,11 @@ pub(super) fn state_at_jump(code: &[u8], target: i64) -> Option<State> {
 const fn leaves(instruction: Insn) -> bool {
     matches!(
         instruction,
-        Insn::Jump { .. } | Insn::JumpRegister { .. } | Insn::Return { .. } | Insn::Eret
+        Insn::Jump { .. }
+            | Insn::JumpRegister { .. }
+            | Insn::Return { .. }
+            | Insn::Eret
+            | Insn::Brk(_)
     )
 }
 
@@ -341,6 +374,20 @@ mod tests {
         // cbz w0, past the return
         let jumped = [&PROLOGUE[..], &[0x3400_0080], &epilogue, &[0xd65f_03c0]].concat();
         check(&jumped, |state| state.stack_pointer() == Held::Stack(-32));
+        // b to the instruction before the end, which jumps back to the one before the return: reached from below only
+        let from_below = [
+            &PROLOGUE[..],
+            &[0x1400_0005], // b +20
+            &epilogue,
+            &[0xd65f_03c0, 0xd503_201f, 0x17ff_ffff], // ret; nop; b -4
+        ]
+        .concat();
+        let code: Vec<u8> = from_below
+            .iter()
+            .flat_map(|word| word.to_le_bytes())
+            .collect();
+        let state = state_before(&code, 32, false, None);
+        assert_eq!(state.stack_pointer(), Held::Stack(-32), "{state:?}");
     }
 
     #[test]
