@@ -11,11 +11,12 @@ use std::sync::Arc;
 use crate::Image;
 
 mod decode;
-mod lookup;
+mod layout;
+mod names;
 mod spell;
 mod store;
 
-pub use lookup::Field;
+pub use layout::Field;
 pub(crate) use store::Store;
 
 /// Chains of typedefs, qualifiers and declarators are followed this far: DWARF from outside may hold cycles.

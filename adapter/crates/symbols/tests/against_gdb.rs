@@ -1,5 +1,10 @@
 //! Types and variables of the real target's images are what gdb says they are: when `HVDAP_XEN_TARGET` names the folder
 //! that holds the images and `gdb-multiarch` is installed; else nothing is checked.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the crate opens no files and starts no processes; this test of it does"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

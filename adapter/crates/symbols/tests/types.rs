@@ -227,6 +227,14 @@ fn types_are_found_by_the_names_c_gives_them() {
 }
 
 #[test]
+fn base_types_need_no_dwarf() {
+    let image = support::image(&[]);
+    check_named(&image, "unsigned long", Some("unsigned long"), Some(8));
+    check_named(&image, "char *[4]", Some("char *[4]"), Some(32));
+    check_named(&image, "struct vcpu *", None, None);
+}
+
+#[test]
 fn types_that_contain_themselves_end() {
     let mut b = Build::new(5);
     let root = b.root();

@@ -11,7 +11,7 @@ use crate::Image;
 const MADE: u32 = u32::MAX;
 
 /// Decoded types kept; beyond that all are forgotten, since decoding again is cheap.
-const MAX_DECODED: usize = 1 << 16;
+const MAX_DECODED: usize = 1 << 14;
 
 /// Types decoded so far, and types made here.
 #[derive(Debug, Default)]
