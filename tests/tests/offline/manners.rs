@@ -171,7 +171,6 @@ fn broken_framing_ends_the_connection_and_nothing_else() {
         "Content-Length: -5\r\n\r\n",
         "Content-Length: 99999999999999999999\r\n\r\n",
         "Content-Length: 4000000000\r\n\r\n",
-        "\r\n\r\n",
     ] {
         let mut adapter = Adapter::start(Transport::Tcp);
         let broken = adapter.connect("broken");
