@@ -87,10 +87,19 @@ impl Schema {
         } else {
             faults(&validator, kind, message)
         };
-        if let Some(schema) = self.custom.get(kind) {
-            let body = message.get("body").or_else(|| message.get("arguments"));
+        let about = if message["type"] == "request" {
+            "Arguments of"
+        } else {
+            "Body of"
+        };
+        if let Some(schema) = self.custom.get(name)
+            && schema["description"]
+                .as_str()
+                .is_some_and(|text| text.starts_with(about))
+        {
+            let content = message.get("body").or_else(|| message.get("arguments"));
             let validator = self.compiled(name, || schema.clone());
-            found.extend(faults(&validator, kind, body.unwrap_or(&Value::Null)));
+            found.extend(faults(&validator, kind, content.unwrap_or(&Value::Null)));
         }
         found
     }
@@ -210,7 +219,7 @@ fn close(schema: &mut Value) {
     }
 }
 
-/// The schemas of our own messages: every definition named like one in a file of `schemas/`.
+/// The schemas of our own messages, by their titles: files of `schemas/`, written from the adapter's types.
 fn load_custom(folder: &Path) -> Map<String, Value> {
     let mut out = Map::new();
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();

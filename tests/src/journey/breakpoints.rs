@@ -51,8 +51,9 @@ impl Debugger {
     /// How often a breakpoint was hit, and how often somebody else ran over it.
     #[track_caller]
     #[must_use]
-    pub fn hits(&self, id: i64) -> (u64, u64) {
-        let body = self.root.request("hvdap/breakpointStats", Value::Null);
+    pub fn hits(&self, group: &str, id: i64) -> (u64, u64) {
+        let session = self.session(group);
+        let body = session.request("hvdap/breakpointStats", Value::Null);
         let all = body["breakpoints"].as_array().cloned().unwrap_or_default();
         let Some(one) = all.iter().find(|one| one["id"] == id) else {
             self.root

@@ -92,7 +92,7 @@ fn check(case: &Case, presentation: Presentation) {
             stop.description
         );
     }
-    let (hits, filtered) = debugger.hits(breakpoint);
+    let (hits, filtered) = debugger.hits("DomU", breakpoint);
     assert_eq!(hits, 1);
     assert_eq!(filtered > 0, case.dom0_passes, "{filtered} hits of others");
     at_major_show(&debugger, stop.thread, &source, line);

@@ -21,7 +21,7 @@ fn each_has_its_group() {
     let stop = debugger.stopped();
     assert_eq!(stop.group, "DomU2", "{stop:?}");
     assert_eq!(debugger.top("DomU2", stop.thread).name, "major_show");
-    let (hits, filtered) = debugger.hits(id);
+    let (hits, filtered) = debugger.hits("DomU2", id);
     assert!(
         hits == 1 && filtered > 0,
         "{hits} hits, {filtered} filtered"

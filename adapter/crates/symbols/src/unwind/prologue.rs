@@ -160,7 +160,6 @@ impl State {
         for held in &mut self.x[..=18] {
             *held = Held::Other;
         }
-        self.x[30] = Held::Other;
     }
 
     fn execute(&mut self, word: u32) {
@@ -207,13 +206,12 @@ impl State {
                 };
                 self.set(to, held);
             }
-            Insn::Call { .. }
-            | Insn::CallRegister { .. }
-            | Insn::Svc(_)
-            | Insn::Hvc(_)
-            | Insn::Smc(_) => {
+            Insn::Call { .. } | Insn::CallRegister { .. } => {
                 self.call();
+                self.x[30] = Held::Other;
             }
+            // These come back by ERET: x30 is not written (SMC Calling Convention, 2.6).
+            Insn::Svc(_) | Insn::Hvc(_) | Insn::Smc(_) => self.call(),
             Insn::StoreExclusive => self.destination((word >> 16 & 31) as u8, Held::Other),
             Insn::LoadExclusive => self.destination((word & 31) as u8, Held::Other),
             // In nearly every other instruction the lowest field is the destination.
@@ -388,6 +386,14 @@ mod tests {
             .collect();
         let state = state_before(&code, 32, false, None);
         assert_eq!(state.stack_pointer(), Held::Stack(-32), "{state:?}");
+    }
+
+    #[test]
+    fn a_hypercall_keeps_the_way_back() {
+        // mov x16, #17; hvc #0xea1
+        check(&[0xd280_0230, 0xd401_d422], |state| {
+            state.register(30) == Held::Entry(30) && state.register(0) == Held::Other
+        });
     }
 
     #[test]
