@@ -15,6 +15,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::config::{self, Config};
+use crate::demo;
 
 /// A hypervisor-aware debug adapter for Armv8-A.
 #[derive(Debug, Parser)]
@@ -60,6 +61,12 @@ enum Command {
         /// The file; compressed when the name ends in `.zst`.
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
+    },
+    /// Take the guided tour: on the target that comes with hvdap, live where QEMU is installed.
+    Demo {
+        /// On real Xen with two Linux guests instead (in the folder of the repository; needs QEMU).
+        #[arg(long)]
+        xen: bool,
     },
     /// Print a shell's completion script.
     Completions {
@@ -126,6 +133,12 @@ async fn run(command: Command) -> Result<(), String> {
             json,
         } => inspect::stack(&machine.config()?, vm.as_deref(), vcpu, json).await,
         Command::Snapshot { machine, output } => snapshot::save(&machine.config()?, output).await,
+        Command::Demo { xen } => {
+            let mut out = std::io::stdout();
+            demo::run(xen, &mut out)
+                .await
+                .map_err(|error| error.to_string())
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "hvdap", &mut script);

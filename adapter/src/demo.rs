@@ -23,7 +23,11 @@ const START_PATIENCE: Duration = Duration::from_secs(10);
 /// # Errors
 /// The target cannot be started or reached, or does not do what the tour shows.
 pub async fn run(on_xen: bool, out: &mut (dyn Write + Send)) -> Result<(), DemoError> {
-    if on_xen { xen::run(out).await } else { embedded::run(out).await }
+    if on_xen {
+        xen::run(out).await
+    } else {
+        embedded::run(out).await
+    }
 }
 
 /// A machine this tour started. It ends with the tour.
@@ -33,13 +37,22 @@ impl Started {
     /// Starts a command and waits until it listens at the Unix socket.
     async fn machine(mut command: Command, socket: &Path) -> Result<Self, DemoError> {
         let name = command.get_program().to_string_lossy().into_owned();
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut started =
-            Self(command.spawn().map_err(|error| DemoError::new(format!("{name} cannot be started: {error}")))?);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut started = Self(
+            command
+                .spawn()
+                .map_err(|error| DemoError::new(format!("{name} cannot be started: {error}")))?,
+        );
         let deadline = Instant::now() + START_PATIENCE;
         while !socket.exists() {
             if let Ok(Some(status)) = started.0.try_wait() {
-                return Err(DemoError::new(format!("{name} ended at once ({status}): {}", complaint(&mut started.0))));
+                return Err(DemoError::new(format!(
+                    "{name} ended at once ({status}): {}",
+                    complaint(&mut started.0)
+                )));
             }
             if Instant::now() > deadline {
                 return Err(DemoError::new(format!("{name} does not open its gdb stub")));
@@ -56,7 +69,10 @@ fn complaint(child: &mut Child) -> String {
     if let Some(stderr) = &mut child.stderr {
         let _ = stderr.read_to_string(&mut text);
     }
-    text.lines().next().unwrap_or("it gave no reason").to_owned()
+    text.lines()
+        .next()
+        .unwrap_or("it gave no reason")
+        .to_owned()
 }
 
 impl Drop for Started {
@@ -68,7 +84,12 @@ impl Drop for Started {
 
 /// Whether QEMU is installed.
 fn has_qemu() -> bool {
-    let version = Command::new(QEMU).arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let version = Command::new(QEMU)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
     version.is_ok_and(|status| status.success())
 }
 
@@ -78,14 +99,21 @@ struct Scratch(std::path::PathBuf);
 impl Scratch {
     fn new() -> Result<Self, DemoError> {
         let path = std::env::temp_dir().join(format!("hvdap-demo-{}", std::process::id()));
-        std::fs::create_dir_all(&path).map_err(|error| DemoError::new(format!("{} cannot be made: {error}", path.display())))?;
+        std::fs::create_dir_all(&path).map_err(|error| {
+            DemoError::new(format!("{} cannot be made: {error}", path.display()))
+        })?;
         Ok(Self(path))
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), DemoError> {
         let path = self.0.join(name);
-        let written = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&path, bytes));
-        written.map_err(|error| DemoError::new(format!("{} cannot be written: {error}", path.display())))
+        let written = path
+            .parent()
+            .map_or(Ok(()), std::fs::create_dir_all)
+            .and_then(|()| std::fs::write(&path, bytes));
+        written.map_err(|error| {
+            DemoError::new(format!("{} cannot be written: {error}", path.display()))
+        })
     }
 }
 

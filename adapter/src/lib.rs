@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 pub mod connection;
 pub mod convert;
+pub mod demo;
 pub mod files;
 pub mod handles;
 pub mod hub;

@@ -68,19 +68,46 @@ pub(super) async fn run(out: &mut (dyn Write + Send)) -> Result<(), DemoError> {
     }
     let machine = scratch.0.join("hvdap.toml");
     if !has_qemu() {
-        say(out, "QEMU is not installed: this is the tour on a saved halt. Install qemu-system-aarch64 to see it run.\n")?;
+        say(
+            out,
+            "QEMU is not installed: this is the tour on a saved halt. Install qemu-system-aarch64 to see it run.\n",
+        )?;
         let target = format!("snapshot:{}", scratch.0.join("halt.core.zst").display());
-        return Tour::attach(&machine, &target).await?.look(&STOPS, out).await;
+        return Tour::attach(&machine, &target)
+            .await?
+            .look(&STOPS, out)
+            .await;
     }
     let socket = scratch.0.join("gdb.sock");
     let mut qemu = Command::new(QEMU);
-    qemu.args(["-machine", "virt,virtualization=on,gic-version=3,dtb-randomness=off", "-cpu", "cortex-a57", "-smp", "2"])
-        .args(["-m", "64", "-display", "none", "-monitor", "none", "-nodefaults", "-no-reboot", "-serial", "null"])
-        .arg("-kernel")
-        .arg(scratch.0.join("hypervisor.elf"))
-        .arg("-chardev")
-        .arg(format!("socket,id=gdb,path={},server=on,wait=off", socket.display()))
-        .args(["-gdb", "chardev:gdb"]);
+    qemu.args([
+        "-machine",
+        "virt,virtualization=on,gic-version=3,dtb-randomness=off",
+        "-cpu",
+        "cortex-a57",
+        "-smp",
+        "2",
+    ])
+    .args([
+        "-m",
+        "64",
+        "-display",
+        "none",
+        "-monitor",
+        "none",
+        "-nodefaults",
+        "-no-reboot",
+        "-serial",
+        "null",
+    ])
+    .arg("-kernel")
+    .arg(scratch.0.join("hypervisor.elf"))
+    .arg("-chardev")
+    .arg(format!(
+        "socket,id=gdb,path={},server=on,wait=off",
+        socket.display()
+    ))
+    .args(["-gdb", "chardev:gdb"]);
     let started = Started::machine(qemu, &socket).await?;
     tokio::time::sleep(WARM_UP).await;
     let target = format!("gdb:unix:{}", socket.display());

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use engine::view::{
-    BreakpointRequest, BreakpointScope, BreakpointSet, Event, FrameKind, GroupId, GroupView, Place, SourceView, StackView, StopView,
-    ThreadView,
+    BreakpointRequest, BreakpointScope, BreakpointSet, Event, FrameKind, GroupId, GroupView, Place,
+    SourceView, StackView, StopView, ThreadView,
 };
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -35,7 +35,7 @@ impl DemoError {
 
 impl From<Failure> for DemoError {
     fn from(failure: Failure) -> Self {
-        Self(failure.to_string())
+        Self(failure.message)
     }
 }
 
@@ -58,23 +58,34 @@ pub(super) struct Tour {
 }
 
 pub(super) fn say(out: &mut (dyn Write + Send), text: &str) -> Result<(), DemoError> {
-    writeln!(out, "{text}").map_err(|error| DemoError::new(format!("the tour cannot be written: {error}")))
+    writeln!(out, "{text}")
+        .map_err(|error| DemoError::new(format!("the tour cannot be written: {error}")))
 }
 
 impl Tour {
     /// Attaches and waits until every image is known and indexed.
     pub(super) async fn attach(machine: &Path, target: &str) -> Result<Self, DemoError> {
-        let config = read_machine(Some(machine), Some(target)).map_err(|error| DemoError::new(error.to_string()))?;
+        let config = read_machine(Some(machine), Some(target))
+            .map_err(|error| DemoError::new(error.to_string()))?;
         let (link, events) = Link::open(&config).await?;
-        let mut indexing = files::load(&config.images, link.images(), |_| ()).await;
-        while indexing.join_next().await.is_some() {}
+        files::load(&config.images, link.images(), |_| ())
+            .await
+            .join_all()
+            .await;
         Ok(Self { link, events })
     }
 
     /// Everything that can be seen at a halt.
-    pub(super) async fn look(&mut self, stops: &Stops, out: &mut (dyn Write + Send)) -> Result<(), DemoError> {
+    pub(super) async fn look(
+        &mut self,
+        stops: &Stops,
+        out: &mut (dyn Write + Send),
+    ) -> Result<(), DemoError> {
         let groups = self.link.call(|engine| engine.groups()).await?;
-        say(out, "== Who is there: the hypervisor and each VM is a thread group\n")?;
+        say(
+            out,
+            "== Who is there: the hypervisor and each VM is a thread group\n",
+        )?;
         for group in &groups {
             self.show_group(group, out).await?;
         }
@@ -82,23 +93,40 @@ impl Tour {
         for group in &groups {
             self.show_stacks(group, out).await?;
         }
-        say(out, "== The same names, or the same addresses, are different things in each VM\n")?;
+        say(
+            out,
+            "== The same names, or the same addresses, are different things in each VM\n",
+        )?;
         for (vm, expression) in stops.variables {
             let group = named(&groups, vm)?.id;
-            let item = self.link.ask(move |engine| engine.evaluate(group, None, expression)).await?;
+            let item = self
+                .link
+                .ask(move |engine| engine.evaluate(group, None, expression))
+                .await?;
             say(out, &format!("  {vm}: {expression} = {}", item.value))?;
         }
         if let Some((vm, function, other)) = stops.clash {
-            self.show_clash(named(&groups, vm)?, function, named(&groups, other)?, out).await?;
+            self.show_clash(named(&groups, vm)?, function, named(&groups, other)?, out)
+                .await?;
         }
         say(out, "")
     }
 
-    async fn show_group(&self, group: &GroupView, out: &mut (dyn Write + Send)) -> Result<(), DemoError> {
+    async fn show_group(
+        &self,
+        group: &GroupView,
+        out: &mut (dyn Write + Send),
+    ) -> Result<(), DemoError> {
         let vmid = group.vmid.map_or(String::new(), |vmid| format!("  {vmid}"));
         say(out, &format!("  {}{vmid}", group.name))?;
         for image in &group.images {
-            say(out, &format!("      image {} ({}), found by {}", image.name, image.symbols, image.evidence))?;
+            say(
+                out,
+                &format!(
+                    "      image {} ({}), found by {}",
+                    image.name, image.symbols, image.evidence
+                ),
+            )?;
         }
         for thread in self.threads(group.id).await? {
             say(out, &format!("      {}", thread.name))?;
@@ -106,13 +134,21 @@ impl Tour {
         say(out, "")
     }
 
-    async fn show_stacks(&self, group: &GroupView, out: &mut (dyn Write + Send)) -> Result<(), DemoError> {
+    async fn show_stacks(
+        &self,
+        group: &GroupView,
+        out: &mut (dyn Write + Send),
+    ) -> Result<(), DemoError> {
         for thread in self.threads(group.id).await? {
             say(out, &format!("  {} / {}", group.name, thread.name))?;
             let id = thread.id;
-            match self.link.ask(move |engine| engine.stack(id, 0, Some(FRAMES))).await {
+            match self
+                .link
+                .ask(move |engine| engine.stack(id, 0, Some(FRAMES)))
+                .await
+            {
                 Ok(stack) => show_stack(&stack, out)?,
-                Err(failure) => say(out, &format!("      <{failure}>"))?,
+                Err(failure) => say(out, &format!("      <{}>", failure.message))?,
             }
             say(out, "")?;
         }
@@ -127,11 +163,22 @@ impl Tour {
         out: &mut (dyn Write + Send),
     ) -> Result<(), DemoError> {
         let (id, other_id) = (one.id, other.id);
-        let address = self.link.ask(move |engine| engine.evaluate(id, None, function)).await?.address;
-        let address = address.ok_or_else(|| DemoError::new(format!("{function} has no address")))?;
+        let address = self
+            .link
+            .ask(move |engine| engine.evaluate(id, None, function))
+            .await?
+            .address;
+        let address =
+            address.ok_or_else(|| DemoError::new(format!("{function} has no address")))?;
         for (group, name) in [(id, &one.name), (other_id, &other.name)] {
-            let lines = self.link.ask(move |engine| engine.disassemble(group, None, address, 0, 1)).await?;
-            let first = lines.into_iter().next().ok_or_else(|| DemoError::new("nothing was disassembled"))?;
+            let lines = self
+                .link
+                .ask(move |engine| engine.disassemble(group, None, address, 0, 1))
+                .await?;
+            let first = lines
+                .into_iter()
+                .next()
+                .ok_or_else(|| DemoError::new("nothing was disassembled"))?;
             let symbol = first.symbol.unwrap_or_else(|| "?".to_owned());
             let place = first.source.as_ref().map(place).unwrap_or_default();
             say(out, &format!("  {name}: {address} is {symbol}{place}"))?;
@@ -140,9 +187,19 @@ impl Tour {
     }
 
     /// A breakpoint that belongs to one VM, though another runs through the same place.
-    pub(super) async fn stop_in_one(&mut self, stops: &Stops, out: &mut (dyn Write + Send)) -> Result<(), DemoError> {
+    pub(super) async fn stop_in_one(
+        &mut self,
+        stops: &Stops,
+        out: &mut (dyn Write + Send),
+    ) -> Result<(), DemoError> {
         let (vm, function) = stops.breakpoint;
-        say(out, &format!("== A breakpoint at {function} in {vm} only; {} runs on\n", stops.also_in))?;
+        say(
+            out,
+            &format!(
+                "== A breakpoint at {function} in {vm} only; {} runs on\n",
+                stops.also_in
+            ),
+        )?;
         let groups = self.link.call(|engine| engine.groups()).await?;
         let group = named(&groups, vm)?.id;
         let request = BreakpointRequest {
@@ -152,21 +209,38 @@ impl Tour {
             hit_condition: None,
             log_message: None,
         };
-        let set = BreakpointSet { owner: 0, key: "demo".to_owned() };
-        self.link.call(move |engine| engine.set_breakpoints(&set, vec![request])).await?;
+        let set = BreakpointSet {
+            owner: 0,
+            key: "demo".to_owned(),
+        };
+        self.link
+            .call(move |engine| engine.set_breakpoints(&set, vec![request]))
+            .await?;
         for _ in 0..HITS {
             self.link.ask(|engine| engine.resume(None)).await?;
             let stop = self.stopped().await?;
             if stop.group != group {
-                return Err(DemoError::new(format!("stopped elsewhere: {}", stop.description)));
+                return Err(DemoError::new(format!(
+                    "stopped elsewhere: {}",
+                    stop.description
+                )));
             }
             say(out, &format!("  {}", stop.description))?;
             let thread = stop.thread;
-            show_stack(&self.link.ask(move |engine| engine.stack(thread, 0, Some(FRAMES))).await?, out)?;
+            show_stack(
+                &self
+                    .link
+                    .ask(move |engine| engine.stack(thread, 0, Some(FRAMES)))
+                    .await?,
+                out,
+            )?;
         }
         let counts = self.link.call(|engine| engine.breakpoints()).await?;
         let filtered: u64 = counts.iter().map(|one| one.filtered).sum();
-        say(out, &format!("\n  {HITS} hits shown; {filtered} in other VMs stepped over unseen.\n"))
+        say(
+            out,
+            &format!("\n  {HITS} hits shown; {filtered} in other VMs stepped over unseen.\n"),
+        )
     }
 
     /// The very address where there is a clash: the hard case.
@@ -175,8 +249,14 @@ impl Tour {
         if stops.clash.is_none() {
             return Ok(Place::Function(function.to_owned()));
         }
-        let address = self.link.ask(move |engine| engine.evaluate(group, None, function)).await?.address;
-        address.map(Place::Address).ok_or_else(|| DemoError::new(format!("{function} has no address")))
+        let address = self
+            .link
+            .ask(move |engine| engine.evaluate(group, None, function))
+            .await?
+            .address;
+        address
+            .map(Place::Address)
+            .ok_or_else(|| DemoError::new(format!("{function} has no address")))
     }
 
     async fn stopped(&mut self) -> Result<StopView, DemoError> {
@@ -190,8 +270,15 @@ impl Tour {
             }
             Err(DemoError::new("the debugger ended"))
         };
-        let late = || DemoError::new(format!("the breakpoint was not hit within {} s", HIT_PATIENCE.as_secs()));
-        tokio::time::timeout(HIT_PATIENCE, wait).await.map_err(|_| late())?
+        let late = || {
+            DemoError::new(format!(
+                "the breakpoint was not hit within {} s",
+                HIT_PATIENCE.as_secs()
+            ))
+        };
+        tokio::time::timeout(HIT_PATIENCE, wait)
+            .await
+            .map_err(|_| late())?
     }
 
     /// Removes the breakpoint and lets the target run.
@@ -200,7 +287,10 @@ impl Tour {
     }
 
     async fn threads(&self, group: GroupId) -> Result<Vec<ThreadView>, DemoError> {
-        Ok(self.link.call(move |engine| engine.threads(Some(group))).await?)
+        Ok(self
+            .link
+            .call(move |engine| engine.threads(Some(group)))
+            .await?)
     }
 }
 
@@ -230,5 +320,7 @@ fn place(source: &SourceView) -> String {
 /// The line itself, where the source is here.
 fn text(source: &SourceView) -> Option<String> {
     let file = std::fs::read_to_string(&source.path).ok()?;
-    file.lines().nth(source.line as usize - 1).map(|line| line.trim().to_owned())
+    file.lines()
+        .nth(source.line as usize - 1)
+        .map(|line| line.trim().to_owned())
 }

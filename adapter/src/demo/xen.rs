@@ -23,9 +23,14 @@ const STOPS: Stops = Stops {
 pub(super) async fn run(out: &mut (dyn Write + Send)) -> Result<(), DemoError> {
     let scripts = scripts()?;
     if !has_qemu() {
-        return Err(DemoError::new("the tour on Xen needs QEMU: install qemu-system-aarch64 (Debian: qemu-system-arm)"));
+        return Err(DemoError::new(
+            "the tour on Xen needs QEMU: install qemu-system-aarch64 (Debian: qemu-system-arm)",
+        ));
     }
-    say(out, "Looking for the Xen target (the first time it is unpacked, or built in about a quarter of an hour) ...\n")?;
+    say(
+        out,
+        "Looking for the Xen target (the first time it is unpacked, or built in about a quarter of an hour) ...\n",
+    )?;
     let art = find(&scripts)?;
     let scratch = Scratch::new()?;
     let socket = scratch.0.join("gdb.sock");
@@ -47,24 +52,40 @@ pub(super) async fn run(out: &mut (dyn Write + Send)) -> Result<(), DemoError> {
 /// The scripts lie in the repository, beside which the tour is taken.
 fn scripts() -> Result<PathBuf, DemoError> {
     let scripts = Path::new("tests/live/xen");
-    let found = scripts.canonicalize().ok().filter(|path| path.join("boot").exists());
-    found.ok_or_else(|| DemoError::new("tests/live/xen is not here: run this in the folder of the hvdap repository"))
+    let found = scripts
+        .canonicalize()
+        .ok()
+        .filter(|path| path.join("boot").exists());
+    found.ok_or_else(|| {
+        DemoError::new("tests/live/xen is not here: run this in the folder of the hvdap repository")
+    })
 }
 
 fn find(scripts: &Path) -> Result<PathBuf, DemoError> {
-    let found = Command::new(scripts.join("find")).stderr(std::process::Stdio::inherit()).output();
-    let found = found.map_err(|error| DemoError::new(format!("tests/live/xen/find cannot be run: {error}")))?;
+    let found = Command::new(scripts.join("find"))
+        .stderr(std::process::Stdio::inherit())
+        .output();
+    let found = found
+        .map_err(|error| DemoError::new(format!("tests/live/xen/find cannot be run: {error}")))?;
     if !found.status.success() {
-        return Err(DemoError::new("tests/live/xen/find has no target: see above"));
+        return Err(DemoError::new(
+            "tests/live/xen/find has no target: see above",
+        ));
     }
     Ok(PathBuf::from(String::from_utf8_lossy(&found.stdout).trim()))
 }
 
 async fn ready(log: &Path) -> Result<(), DemoError> {
     let deadline = Instant::now() + BOOT_PATIENCE;
-    while std::fs::read(log).map_or(0, |text| String::from_utf8_lossy(&text).matches(READY).count()) < 2 {
+    while std::fs::read(log).map_or(0, |text| {
+        String::from_utf8_lossy(&text).matches(READY).count()
+    }) < 2
+    {
         if Instant::now() > deadline {
-            return Err(DemoError::new(format!("the guests did not come up; their console is {}", log.display())));
+            return Err(DemoError::new(format!(
+                "the guests did not come up; their console is {}",
+                log.display()
+            )));
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
