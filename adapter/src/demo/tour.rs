@@ -19,8 +19,10 @@ use crate::wire::Failure;
 const HIT_PATIENCE: Duration = Duration::from_secs(30);
 /// Frames shown of each stack.
 const FRAMES: u32 = 6;
-/// How often the breakpoint is hit in the tour.
-const HITS: usize = 3;
+/// Hits shown.
+const SHOWN: usize = 3;
+/// Hits after which the other VM should have come by.
+const MOST_HITS: usize = 200;
 
 /// Why the tour ended early.
 #[derive(Debug, thiserror::Error)]
@@ -216,7 +218,8 @@ impl Tour {
         self.link
             .call(move |engine| engine.set_breakpoints(&set, vec![request]))
             .await?;
-        for _ in 0..HITS {
+        let (mut hits, mut filtered) = (0, 0);
+        while hits < SHOWN || (filtered == 0 && hits < MOST_HITS) {
             self.link.ask(|engine| engine.resume(None)).await?;
             let stop = self.stopped().await?;
             if stop.group != group {
@@ -225,21 +228,25 @@ impl Tour {
                     stop.description
                 )));
             }
-            say(out, &format!("  {}", stop.description))?;
-            let thread = stop.thread;
-            show_stack(
-                &self
+            hits += 1;
+            if hits <= SHOWN {
+                say(out, &format!("  {}", stop.description))?;
+                let thread = stop.thread;
+                let stack = self
                     .link
                     .ask(move |engine| engine.stack(thread, 0, Some(FRAMES)))
-                    .await?,
-                out,
-            )?;
+                    .await?;
+                show_stack(&stack, out)?;
+            }
+            let counts = self.link.call(|engine| engine.breakpoints()).await?;
+            filtered = counts.iter().map(|one| one.filtered).sum();
         }
-        let counts = self.link.call(|engine| engine.breakpoints()).await?;
-        let filtered: u64 = counts.iter().map(|one| one.filtered).sum();
         say(
             out,
-            &format!("\n  {HITS} hits shown; {filtered} in other VMs stepped over unseen.\n"),
+            &format!(
+                "\n  {hits} hits in {vm}; {filtered} in {} stepped over unseen.\n",
+                stops.also_in
+            ),
         )
     }
 
