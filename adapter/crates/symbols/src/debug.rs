@@ -4,8 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use gimli::{
-    Abbreviations, DebugInfoOffset, Dwarf, EndianSlice, LittleEndian, SectionId, UnitHeader,
-    UnitOffset,
+    Abbreviations, AttributeValue, DebugAddrBase, DebugInfoOffset, DebugLocListsBase,
+    DebugRngListsBase, DebugStrOffsetsBase, Dwarf, EndianSlice, IncompleteLineProgram,
+    LittleEndian, SectionId, Unit, UnitHeader, UnitOffset, constants as dw,
 };
 use rayon::prelude::*;
 
@@ -164,15 +165,27 @@ impl Image {
         u32::try_from(self.units().offsets.len()).unwrap_or(u32::MAX)
     }
 
-    /// Opens a unit: its header, abbreviations and root entry.
+    /// Opens a unit: its header, abbreviations and root entry. Without its line program, whose header lists hundreds of
+    /// files and may be damaged on its own.
     ///
     /// # Errors
     /// What gimli found damaged, also when there is no such unit.
-    pub fn unit(&self, index: u32) -> Result<gimli::Unit<Slice<'_>>, gimli::Error> {
+    pub fn unit(&self, index: u32) -> Result<Unit<Slice<'_>>, gimli::Error> {
         let dwarf = self.dwarf();
         let header = self.unit_header(&dwarf, index)?;
         let abbreviations = self.abbreviations(&dwarf, &header)?;
-        gimli::Unit::new_with_abbreviations(&dwarf, header, abbreviations)
+        open(&dwarf, header, abbreviations)
+    }
+
+    /// The same for going once through all units, which would only fill the cache.
+    pub(crate) fn unit_once<'a>(
+        &'a self,
+        dwarf: &Dwarf<Slice<'a>>,
+        index: u32,
+    ) -> Result<Unit<Slice<'a>>, gimli::Error> {
+        let header = self.unit_header(dwarf, index)?;
+        let abbreviations = dwarf.abbreviations(&header)?;
+        open(dwarf, header, abbreviations)
     }
 
     /// The unit that holds an offset of `.debug_info`, and the offset within it.
@@ -213,4 +226,65 @@ impl Image {
                 dwarf.abbreviations(header)
             })
     }
+}
+
+/// Reads the root entry as [`Unit::new`] does, the line program excepted.
+fn open<'a>(
+    dwarf: &Dwarf<Slice<'a>>,
+    header: UnitHeader<Slice<'a>>,
+    abbreviations: Arc<Abbreviations>,
+) -> Result<Unit<Slice<'a>>, gimli::Error> {
+    let (encoding, file) = (header.encoding(), dwarf.file_type);
+    let mut unit = Unit {
+        abbreviations,
+        name: None,
+        comp_dir: None,
+        low_pc: 0,
+        str_offsets_base: DebugStrOffsetsBase::default_for_encoding_and_file(encoding, file),
+        addr_base: DebugAddrBase(0),
+        loclists_base: DebugLocListsBase::default_for_encoding_and_file(encoding, file),
+        rnglists_base: DebugRngListsBase::default_for_encoding_and_file(encoding, file),
+        line_program: None,
+        dwo_id: None,
+        header,
+    };
+    let root = unit.entry(unit.header.root_offset())?;
+    let value = |name| root.attr_value(name);
+    // The bases first: what follows may be read through them.
+    if let Some(AttributeValue::DebugStrOffsetsBase(base)) = value(dw::DW_AT_str_offsets_base) {
+        unit.str_offsets_base = base;
+    }
+    let addresses = value(dw::DW_AT_addr_base).or_else(|| value(dw::DW_AT_GNU_addr_base));
+    if let Some(AttributeValue::DebugAddrBase(base)) = addresses {
+        unit.addr_base = base;
+    }
+    if let Some(AttributeValue::DebugLocListsBase(base)) = value(dw::DW_AT_loclists_base) {
+        unit.loclists_base = base;
+    }
+    let ranges = value(dw::DW_AT_rnglists_base).or_else(|| value(dw::DW_AT_GNU_ranges_base));
+    if let Some(AttributeValue::DebugRngListsBase(base)) = ranges {
+        unit.rnglists_base = base;
+    }
+    let text = |name| value(name).and_then(|value| dwarf.attr_string(&unit, value).ok());
+    (unit.name, unit.comp_dir) = (text(dw::DW_AT_name), text(dw::DW_AT_comp_dir));
+    if let Some(low) = value(dw::DW_AT_low_pc) {
+        unit.low_pc = dwarf.attr_address(&unit, low)?.unwrap_or(0);
+    }
+    Ok(unit)
+}
+
+/// The line program of a unit, `None` when it has none.
+pub(crate) fn line_program<'a>(
+    dwarf: &Dwarf<Slice<'a>>,
+    unit: &Unit<Slice<'a>>,
+) -> Result<Option<IncompleteLineProgram<Slice<'a>>>, gimli::Error> {
+    let root = unit.entry(unit.header.root_offset())?;
+    let Some(AttributeValue::DebugLineRef(offset)) = root.attr_value(dw::DW_AT_stmt_list) else {
+        return Ok(None);
+    };
+    let size = unit.header.address_size();
+    let program = dwarf
+        .debug_line
+        .program(offset, size, unit.comp_dir, unit.name)?;
+    Ok(Some(program))
 }

@@ -10,6 +10,7 @@ use gimli::{
 use rayon::prelude::*;
 
 use crate::Image;
+use crate::debug::line_program;
 use crate::image::{LinkVa, Slice};
 use crate::lines::Position;
 use crate::lines::files::FileNames;
@@ -74,8 +75,7 @@ impl Index {
             .into_par_iter()
             .fold(Found::default, |mut found, index| {
                 let result = image
-                    .unit_header(&dwarf, index)
-                    .and_then(|header| Unit::new(&dwarf, header))
+                    .unit_once(&dwarf, index)
                     .and_then(|unit| Scan::run(&dwarf, &unit, index, &code, &mut found));
                 if let Err(error) = result {
                     let start = image.unit_start(index).map_or(0, |start| start.0);
@@ -279,8 +279,8 @@ impl Image {
             let column = entry.attr_value(dw::DW_AT_decl_column);
             let column = column.and_then(|column| column.udata_value()).unwrap_or(0);
             let dwarf = self.dwarf();
-            let path =
-                FileNames::new(&dwarf, unit, unit.line_program.as_ref()?.header()).path(file)?;
+            let program = line_program(&dwarf, unit).ok()??;
+            let path = FileNames::new(&dwarf, unit, program.header()).path(file)?;
             Some(Position {
                 path: path.into(),
                 line: u32::try_from(line).ok()?,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gimli::{AttributeValue, DwTag, constants as dw};
 
 use crate::Image;
+use crate::debug::line_program;
 use crate::entry::{Entry, OpenUnit, flag, unsigned};
 use crate::image::{LinkVa, Slice};
 use crate::lines::files::{FileNames, join};
@@ -270,7 +271,7 @@ fn file<'i>(unit: &OpenUnit<'i>, entry: &Entry<'i>) -> Option<String> {
             AttributeValue::FileIndex(number) => number,
             other => other.udata_value()?,
         };
-        let program = home.unit.line_program.as_ref()?;
+        let program = line_program(&home.dwarf, &home.unit).ok()??;
         FileNames::new(&home.dwarf, &home.unit, program.header()).path(number)
     });
     declared.or_else(|| {

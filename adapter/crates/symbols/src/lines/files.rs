@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHasher};
 
 use crate::Image;
+use crate::debug::line_program;
 use crate::image::Slice;
 
 /// File names of an image.
@@ -35,8 +36,7 @@ impl Files {
             .into_par_iter()
             .fold(Met::default, |mut met, index| {
                 // A damaged unit is noted by the index; here it just has no files.
-                let header = image.unit_header(&dwarf, index);
-                if let Ok(unit) = header.and_then(|header| Unit::new(&dwarf, header)) {
+                if let Ok(unit) = image.unit_once(&dwarf, index) {
                     met.unit(&dwarf, &unit, index);
                 }
                 met
@@ -84,7 +84,7 @@ impl Files {
 
 impl Met {
     fn unit(&mut self, dwarf: &Dwarf<Slice<'_>>, unit: &Unit<Slice<'_>>, index: u32) {
-        let Some(program) = &unit.line_program else {
+        let Ok(Some(program)) = line_program(dwarf, unit) else {
             return;
         };
         let names = FileNames::new(dwarf, unit, program.header());

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::Image;
+use crate::debug::line_program;
 use crate::lines::Position;
 use crate::lines::files::FileNames;
 
@@ -45,7 +46,7 @@ impl LineTable {
     fn run(&mut self, image: &Image, index: u32) -> Result<(), gimli::Error> {
         let dwarf = image.dwarf();
         let unit = image.unit(index)?;
-        let Some(program) = unit.line_program.clone() else {
+        let Some(program) = line_program(&dwarf, &unit)? else {
             return Ok(());
         };
         let names = FileNames::new(&dwarf, &unit, program.header());

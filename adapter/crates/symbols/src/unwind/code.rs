@@ -119,12 +119,16 @@ impl<'a> Frame<'a> {
                 .register_with(wanted)
                 .map(|register| known(self.regs.x[register]))
         };
-        match wanted {
+        let unchanged = match wanted {
             Held::Entry(own) if self.state.register(usize::from(own)) == wanted => {
-                known(self.regs.x[usize::from(own)])
+                self.regs.x[usize::from(own)].map(Saved::Value)
             }
-            _ => place().or_else(register).unwrap_or_default(),
-        }
+            _ => None,
+        };
+        unchanged
+            .or_else(place)
+            .or_else(register)
+            .unwrap_or_default()
     }
 
     fn registers(&self, rules: &mut Rules, from: usize) {

@@ -222,14 +222,34 @@ pub fn image(debug: &[(&str, Vec<u8>)]) -> Arc<Image> {
     Arc::new(Image::parse("test", Arc::new(bytes)).expect("the test's ELF is whole"))
 }
 
+/// `.symtab` and `.strtab` of global functions: name, address, size.
+pub fn symbols(functions: &[(&str, u64, u64)]) -> Vec<(&'static str, Vec<u8>)> {
+    let (mut table, mut strings) = (vec![0; 24], vec![0]);
+    for (name, address, size) in functions {
+        table.extend_from_slice(&(strings.len() as u32).to_le_bytes());
+        table.extend_from_slice(&[0x12, 0, 1, 0]);
+        table.extend_from_slice(&address.to_le_bytes());
+        table.extend_from_slice(&size.to_le_bytes());
+        strings.extend_from_slice(name.as_bytes());
+        strings.push(0);
+    }
+    vec![(".symtab", table), (".strtab", strings)]
+}
+
 /// A little-endian AArch64 ET_EXEC of `.text` at [`CODE`] and sections that are not loaded.
 pub fn elf(debug: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    elf_of(&[], debug)
+}
+
+/// The same with these instructions at [`CODE`], then zeros.
+pub fn elf_of(words: &[u32], debug: &[(&str, Vec<u8>)]) -> Vec<u8> {
     const HEADER: usize = 64;
-    let code = vec![0; CODE_BYTES];
+    let mut code: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    code.resize(CODE_BYTES, 0);
     let mut names = vec![0u8];
     let mut data = vec![0u8; HEADER];
     let mut headers = vec![[0u64; 10]];
-    let mut add = |name: &str, kind: u64, flags: u64, address: u64, bytes: &[u8]| {
+    let mut add = |name: &str, kind: u64, flags: u64, address: u64, link: u64, bytes: &[u8]| {
         let at = names.len() as u64;
         names.extend_from_slice(name.as_bytes());
         names.push(0);
@@ -240,16 +260,24 @@ pub fn elf(debug: &[(&str, Vec<u8>)]) -> Vec<u8> {
             address,
             data.len() as u64,
             bytes.len() as u64,
-            0,
+            link,
             0,
             1,
             0,
         ]);
         data.extend_from_slice(bytes);
     };
-    add(".text", 1, 6, CODE, &code);
-    for (name, bytes) in debug {
-        add(name, 1, 0, 0, bytes);
+    add(".text", 1, 6, CODE, 0, &code);
+    for (index, (name, bytes)) in debug.iter().enumerate() {
+        let (kind, flags, link) = match *name {
+            // Its strings come next; section 0 is empty and section 1 the code.
+            ".symtab" => (2, 0, index as u64 + 3),
+            ".strtab" => (3, 0, 0),
+            name if name.starts_with("compressed ") => (1, 0x800, 0),
+            _ => (1, 0, 0),
+        };
+        let name = name.trim_start_matches("compressed ");
+        add(name, kind, flags, 0, link, bytes);
     }
     // Its own name is the last added, so the table is complete before it is written.
     let mut table = names.clone();
