@@ -162,6 +162,16 @@ impl State {
         }
     }
 
+    /// Of a guessed state: what was saved may have been overwritten since, so it is looked for on the stack alone.
+    fn trust_the_stack(&mut self) {
+        for (number, held) in (0..).zip(&mut self.x[..SP]) {
+            let saved = Held::Entry(number);
+            if *held == saved && self.stack.iter().any(|(_, place)| *place == saved) {
+                *held = Held::Other;
+            }
+        }
+    }
+
     fn execute(&mut self, word: u32) {
         match Insn::decode(word) {
             Insn::Store(transfer) => self.transfer(&transfer, false),
@@ -295,6 +305,7 @@ fn run(word: &dyn Fn(u64) -> Option<u32>, stop: u64, from: State) -> State {
             return state;
         }
     }
+    largest.trust_the_stack();
     largest
 }
 
@@ -386,6 +397,17 @@ mod tests {
             .collect();
         let state = state_before(&code, 32, false, None);
         assert_eq!(state.stack_pointer(), Held::Stack(-32), "{state:?}");
+    }
+
+    #[test]
+    fn behind_a_jump_through_a_table_the_stack_is_trusted() {
+        // br x2; bl +8; nop
+        let code = [&PROLOGUE[..], &[0xd61f_0040, 0x9400_0002]].concat();
+        check(&code, |state| {
+            state.register(29) == Held::Stack(-32)
+                && state.register(30) == Held::Other
+                && state.place_of(Held::Entry(30)) == Some(-24)
+        });
     }
 
     #[test]
