@@ -53,7 +53,10 @@ pub async fn serve(
             true
         }
         _ = &mut worker => false,
-        () = hub.closed() => false,
+        () = hub.closed() => {
+            session.end_shown();
+            false
+        }
     };
     if left
         && tokio::time::timeout(LAST_REQUESTS, &mut worker)
@@ -101,3 +104,6 @@ async fn work(session: Arc<Session>, mut queued: mpsc::UnboundedReceiver<Request
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -90,6 +90,11 @@ impl Hub {
         self.machines().retain(|machine| machine.number != number);
     }
 
+    /// Keeps others from attaching while a target is given back.
+    pub(crate) async fn while_leaving(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.attaching.lock().await
+    }
+
     /// Counts a connection; it is over when the guard is dropped.
     #[must_use]
     pub fn connected(self: &Arc<Self>) -> Connected {

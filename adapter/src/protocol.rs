@@ -25,6 +25,14 @@ pub struct Client {
     pub supports_start_debugging_request: bool,
 }
 
+impl Client {
+    /// Eclipse's LSP4E, which opens files only and shows nothing of what became of a breakpoint.
+    #[must_use]
+    pub fn is_lsp4e(&self) -> bool {
+        self.id.as_deref() == Some("lsp4e.debug")
+    }
+}
+
 /// A source file, or text that stands for one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]

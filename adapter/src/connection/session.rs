@@ -45,8 +45,8 @@ struct State {
     configured: bool,
     /// The client was told what there is.
     ready: bool,
-    /// A halt is shown to it.
-    shown: bool,
+    /// The thread of the halt that is shown to it.
+    shown: Option<ThreadId>,
     modes: Vec<String>,
     subscribed: bool,
     left: bool,
@@ -306,7 +306,7 @@ impl Session {
     pub fn stopped(&self, stop: &StopView, thread: ThreadId, focus: bool) {
         {
             let mut state = self.state();
-            state.shown = true;
+            state.shown = Some(thread);
             if focus {
                 state.focus = Some((stop.group, Some(thread)));
             }
@@ -317,16 +317,14 @@ impl Session {
     }
 
     /// The target runs: what was given out is void. `asked`: by this client, which knows.
-    pub fn continued(&self, thread: Option<ThreadId>, asked: bool) {
+    pub fn continued(&self, asked: bool) {
         let mut state = self.state();
         state.values.clear();
-        let shown = std::mem::take(&mut state.shown);
-        drop(state);
-        if shown && !asked {
-            let thread = thread.map_or(1, |thread| thread.0);
+        // A thread this session shows, whichever was resumed.
+        if let (Some(thread), false) = (state.shown.take(), asked) {
             self.peer.event(
                 "continued",
-                json!({ "threadId": thread, "allThreadsContinued": true }),
+                json!({ "threadId": thread.0, "allThreadsContinued": true }),
             );
         }
     }
@@ -373,7 +371,7 @@ impl Session {
     /// More is known now than what was shown.
     pub fn invalidated(&self) {
         let state = self.state();
-        if state.shown
+        if state.shown.is_some()
             && state
                 .client
                 .as_ref()

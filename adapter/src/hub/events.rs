@@ -22,10 +22,10 @@ pub(super) async fn tell(machine: Weak<Machine>, mut queue: mpsc::UnboundedRecei
 async fn tell_one(machine: &Arc<Machine>, event: Event) {
     match event {
         Event::Stopped(stop) => stopped(machine, &stop).await,
-        Event::Continued { thread } => {
+        Event::Continued { .. } => {
             let by = machine.take_resumed_by();
             for session in machine.sessions() {
-                session.continued(thread, by == Some(session.owner));
+                session.continued(by == Some(session.owner));
             }
         }
         Event::Groups { added, removed } => {

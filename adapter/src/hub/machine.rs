@@ -211,7 +211,12 @@ impl Machine {
 
     /// Gives the target back and ends what was started; every session still showing it is told.
     pub async fn end(&self, ending: Ending) {
-        if let Some(hub) = self.hub.upgrade() {
+        let hub = self.hub.upgrade();
+        let _leaving = match &hub {
+            Some(hub) => Some(hub.while_leaving().await),
+            None => None,
+        };
+        if let Some(hub) = &hub {
             hub.forget(self.number);
         }
         let sessions = {

@@ -171,7 +171,18 @@ async fn apply(
             convert::breakpoint(view, session.wire_id(view.id), &client)
         }),
     });
-    Ok(breakpoints.collect())
+    let breakpoints: Vec<Breakpoint> = breakpoints.collect();
+    if client.is_lsp4e() {
+        say_unbound(session, &breakpoints);
+    }
+    Ok(breakpoints)
+}
+
+fn say_unbound(session: &Session, breakpoints: &[Breakpoint]) {
+    for breakpoint in breakpoints.iter().filter(|breakpoint| !breakpoint.verified) {
+        let reason = breakpoint.message.as_deref().unwrap_or("no reason known");
+        session.say(true, &format!("breakpoint not bound: {reason}"));
+    }
 }
 
 /// A VM named by the user, else what the session shows.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use engine::view::BreakpointView;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,15 +15,17 @@ use crate::wire::Request;
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(title = "hvdap/breakpointStats")]
 pub struct BreakpointStats {
-    /// The session's breakpoints.
+    /// Every breakpoint of the machine, whichever session set it.
     pub breakpoints: Vec<BreakpointCounts>,
 }
 
 /// How often a breakpoint was hit.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct BreakpointCounts {
-    /// Its number, as in `setBreakpoints`.
+    /// Its number, as in the answer to the session that set it.
     pub id: u32,
+    /// Whether this session set it.
+    pub own: bool,
     /// Whether it is installed.
     pub verified: bool,
     /// Where it is bound, or why not.
@@ -52,11 +55,16 @@ pub struct Subscribe {
 pub(super) async fn breakpoint_stats(session: &Arc<Session>) -> Answer {
     let machine = session.machine()?;
     let all = machine.link.call(|engine| engine.breakpoints()).await?;
+    let sessions = machine.sessions();
+    let wire_id = |breakpoint: &BreakpointView| {
+        let owner = sessions.iter().find(|one| one.owner == breakpoint.owner);
+        owner.map_or(breakpoint.id.0, |owner| owner.wire_id(breakpoint.id))
+    };
     let breakpoints = all
         .into_iter()
-        .filter(|breakpoint| breakpoint.owner == session.owner)
         .map(|breakpoint| BreakpointCounts {
-            id: session.wire_id(breakpoint.id),
+            id: wire_id(&breakpoint),
+            own: breakpoint.owner == session.owner,
             verified: breakpoint.verified,
             message: breakpoint.message,
             hits: breakpoint.hits,

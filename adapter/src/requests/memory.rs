@@ -12,7 +12,7 @@ use crate::protocol::DisassembledInstruction;
 use crate::wire::{Failure, Request};
 
 /// More than this is refused.
-const INSTRUCTIONS: i64 = 100_000;
+const INSTRUCTIONS: i64 = 10_000;
 const BYTES: i64 = 16 << 20;
 
 pub(super) async fn disassemble(session: &Arc<Session>, request: &Request) -> Answer {

@@ -70,8 +70,7 @@ async fn shown_in(
         return Some((convert::file(&source.path), source.line));
     }
     let at = frame.pc.filter(|_| frame.kind == FrameKind::Code)?;
-    if session.client().id.as_deref() == Some("lsp4e.debug") {
-        // It knows files only.
+    if session.client().is_lsp4e() {
         return None;
     }
     let listing = Listing {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use dap::requests::{ScopesArguments, VariablesArguments};
 use dap::types::VariablesArgumentsFilter;
-use engine::view::{FrameRef, GroupId, Item};
+use engine::Engine;
+use engine::view::{FrameKind, FrameRef, GroupId, Item, ThreadId};
 use serde_json::json;
 
 use super::{Answer, body};
@@ -125,21 +126,35 @@ pub(super) async fn evaluate(session: &Arc<Session>, request: &Request) -> Answe
     let arguments: Evaluate = request.arguments()?;
     let machine = session.machine()?;
     let frame = arguments.frame_id.map(|id| session.frame(id)).transpose()?;
-    let group = match frame {
-        Some(frame) => look_at(session, &machine, frame).await?,
-        None => session.focus().0,
+    let (group, thread) = match frame {
+        Some(frame) => (look_at(session, &machine, frame).await?, None),
+        // Some clients never say a frame: what the user looks at is meant.
+        None => session.focus(),
     };
     let expression = arguments.expression.trim().to_owned();
     let origin = Origin::Expression(frame, expression.clone());
     let item = machine
         .link
-        .ask(move |engine| engine.evaluate(group, frame, &expression))
+        .ask(move |engine| {
+            let frame = frame.or_else(|| innermost(engine, thread?));
+            engine.evaluate(group, frame, &expression)
+        })
         .await?;
     let reference = session.value_number(origin, &item);
     body(Evaluated {
         shape: convert::shape(&item, reference),
         result: item.value,
     })
+}
+
+/// The innermost frame of a thread that is a call.
+fn innermost(engine: &mut Engine, thread: ThreadId) -> Option<FrameRef> {
+    let stack = engine.stack(thread, 0, None).ok()?;
+    let call = stack
+        .frames
+        .iter()
+        .find(|frame| frame.kind == FrameKind::Code)?;
+    Some(call.at)
 }
 
 #[cfg(test)]
