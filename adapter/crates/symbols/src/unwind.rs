@@ -146,6 +146,9 @@ pub fn unwind(
     } else {
         registers.x[30] = Some(pc);
     }
+    if rules.by == Method::Instructions && stack_was_reset(rules.cfa, registers.x[29]) {
+        return Err(UnwindEnd::Outermost);
+    }
     leads_on(regs, &registers, call_site)?;
     Ok(Caller {
         registers,
@@ -222,6 +225,15 @@ fn by_frame_record(regs: &Registers) -> Result<Rules, UnwindEnd> {
 
 /// How far apart two frames of one stack are at most. Further off is another stack, as after a switch to one for interrupts.
 const STACK_BYTES: u64 = 1 << 20;
+
+/// Whether the frame pointer a function was entered with points below that function's own frame: whoever jumped there had
+/// thrown its stack away before, as an idle loop is entered, and what x30 held was nobody's way back.
+fn stack_was_reset(cfa: Option<u64>, frame_pointer: Option<u64>) -> bool {
+    let (Some(cfa), Some(record)) = (cfa, frame_pointer) else {
+        return false;
+    };
+    record != 0 && record < cfa && cfa - record <= STACK_BYTES
+}
 
 /// Refuses a caller that does not lead on: stacks grow down, so a caller's frame is above its callee's.
 fn leads_on(callee: &Registers, caller: &Registers, call_site: bool) -> Result<(), UnwindEnd> {

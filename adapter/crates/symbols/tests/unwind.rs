@@ -169,6 +169,19 @@ fn every_instruction_of_a_function_has_its_caller() {
 }
 
 #[test]
+fn a_function_on_a_stack_that_was_reset_is_outermost() {
+    let image = open(&FUNCTION, vec![]);
+    let placed = Placed {
+        image: &image,
+        slide: SLIDE,
+    };
+    let (regs, mut memory) = at(5);
+    memory.0[0].1[..8].copy_from_slice(&(TOP - 16).to_le_bytes());
+    let end = unwind(Some(placed), &regs, &memory, true).map(|_| ());
+    assert_eq!(end.unwrap_err(), UnwindEnd::Outermost);
+}
+
+#[test]
 fn signed_return_addresses_lose_their_signature() {
     let image = open(&FUNCTION, vec![debug_frame()]);
     let placed = Placed {
