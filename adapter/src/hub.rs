@@ -8,7 +8,7 @@ mod events;
 mod launch;
 mod machine;
 
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -27,6 +27,7 @@ pub struct Hub {
     attaching: tokio::sync::Mutex<()>,
     last_number: AtomicU32,
     connections: AtomicUsize,
+    ever_connected: AtomicBool,
     changed: Notify,
     closing: Mutex<bool>,
     trace: Option<Arc<Trace>>,
@@ -99,6 +100,7 @@ impl Hub {
     #[must_use]
     pub fn connected(self: &Arc<Self>) -> Connected {
         self.connections.fetch_add(1, Ordering::Relaxed);
+        self.ever_connected.store(true, Ordering::Relaxed);
         self.changed.notify_waiters();
         Connected(Arc::clone(self))
     }
@@ -107,6 +109,12 @@ impl Hub {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Whether there was one.
+    #[must_use]
+    pub fn was_used(&self) -> bool {
+        self.ever_connected.load(Ordering::Relaxed)
     }
 
     /// Asks every connection to end.

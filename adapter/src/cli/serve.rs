@@ -106,18 +106,16 @@ async fn listen(hub: &Arc<Hub>, address: &str, once: bool) -> Result<(), String>
 /// Waits until the editor that started this server has left, or is gone.
 async fn unused(hub: &Hub) {
     let parent = std::os::unix::process::parent_id();
-    let mut served = false;
     let mut idle = Duration::ZERO;
     loop {
         tokio::time::sleep(LOOK).await;
         if hub.connections() > 0 {
-            served = true;
             idle = Duration::ZERO;
             continue;
         }
         idle += LOOK;
         let orphaned = std::os::unix::process::parent_id() != parent;
-        if orphaned || served && idle >= LINGER {
+        if orphaned || hub.was_used() && idle >= LINGER {
             return;
         }
     }
