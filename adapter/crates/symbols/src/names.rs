@@ -149,12 +149,22 @@ const HOPS: usize = 8;
 
 /// Lookups by name.
 impl Image {
-    /// Builds the DWARF index now, on all cores. Otherwise the first lookup does, and others wait for it.
+    /// Reads what lookups need now, on all cores: the index, the files of the line tables, the symbols, the addresses of
+    /// call-frame information. Otherwise the first lookup does, and others wait for it.
     ///
     /// Not to be called from a rayon job: the pool's threads would wait for each other.
     pub fn prepare(&self) {
-        self.index();
-        self.symbol_table();
+        // Both sides need the sections, and neither may wait for the other to unpack them.
+        let _ = self.dwarf();
+        let dwarf = || {
+            self.index();
+            self.files();
+        };
+        let others = || {
+            self.symbol_table();
+            self.call_frames();
+        };
+        rayon::join(dwarf, others);
     }
 
     /// Whether the index is built, so that lookups by name and of functions and lines by address do not wait.
