@@ -137,7 +137,7 @@ fn a_file_cut_short_says_so() {
     let bytes = whole(5);
     for length in [0, 3, 19, 40, 63, bytes.len() / 2, bytes.len() - 1] {
         let error = Image::parse("cut", Arc::new(bytes[..length].to_vec()));
-        let message = error.err().expect("too short").to_string();
+        let message = error.expect_err("too short").to_string();
         assert!(
             message.starts_with("cut is not a readable ELF file"),
             "{message}"
