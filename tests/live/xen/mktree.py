@@ -65,8 +65,10 @@ if free > RAM + (asked.mem << 20):
     sys.exit("mktree: the guests' files end at %#x, past the end of RAM" % free)
 
 plain = os.path.join(asked.run, "plain.dtb")
-subprocess.run([asked.qemu, "-M", "virt,virtualization=on,gic-version=3,dumpdtb=" + plain, "-cpu", asked.cpu, "-smp",
-                asked.smp, "-m", str(asked.mem), "-display", "none", "-nodefaults"],
+# Without `dtb-randomness=off` QEMU puts a KASLR seed into the tree, which Xen hands on to Dom0 alone: twins would differ.
+machine = "virt,virtualization=on,gic-version=3,dtb-randomness=off,dumpdtb=" + plain
+subprocess.run([asked.qemu, "-M", machine, "-cpu", asked.cpu, "-smp", asked.smp, "-m", str(asked.mem),
+                "-display", "none", "-nodefaults"],
                check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 source = subprocess.run(["dtc", "-q", "-I", "dtb", "-O", "dts", plain], check=True, capture_output=True, text=True).stdout
 source += "/ { chosen {\n%s}; };\n" % chosen
