@@ -196,7 +196,10 @@ fn walk(halt: &Halt, group: &Group, mut registers: Registers, space: AddressSpac
             slide: placed.slide(),
         });
         match unwind(image, &registers, &memory, call_site) {
-            Ok(caller) => registers = caller.registers,
+            Ok(caller) => {
+                call_site = caller.called();
+                registers = caller.registers;
+            }
             Err(UnwindEnd::Outermost) => break,
             Err(end) => {
                 frames.push(Frame::label(
@@ -206,7 +209,6 @@ fn walk(halt: &Halt, group: &Group, mut registers: Registers, space: AddressSpac
                 break;
             }
         }
-        call_site = true;
     }
     frames
 }
@@ -244,7 +246,12 @@ fn push_frames(
         memory,
         call_site,
     );
-    let known = placed.image.frames_at(link);
+    let prepared = placed.image.is_prepared();
+    let known = if prepared {
+        placed.image.frames_at(link)
+    } else {
+        Vec::new()
+    };
     if known.is_empty() {
         let name = placed.image.symbol_at(link).map_or_else(
             || base.name.clone(),
@@ -255,7 +262,15 @@ fn push_frames(
                 )
             },
         );
-        frames.push(Frame { name, cfa, ..base });
+        // Assembly has lines, but no functions.
+        let position = prepared.then(|| placed.image.position_at(link)).flatten();
+        let source = position.map(|position| placed.source(&position));
+        frames.push(Frame {
+            name,
+            cfa,
+            source,
+            ..base
+        });
         return;
     }
     frames.extend(known.into_iter().map(|source_frame| {

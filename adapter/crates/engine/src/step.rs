@@ -33,8 +33,10 @@ struct Line {
     path: String,
     number: u32,
     function: String,
-    /// Whether the address was its first.
+    /// Whether a statement begins at the address.
     begins: bool,
+    /// The functions this one is inlined into.
+    outer: Vec<String>,
 }
 
 impl Line {
@@ -284,6 +286,12 @@ impl Engine {
         }
         match (&stepping.line, &here) {
             (Some(left), Some(here)) if left.is(here) => stepping.single(now.core, now.pc),
+            // In a function inlined here, which is as good as called.
+            (Some(left), Some(here))
+                if stepping.kind == StepKind::Over && here.outer.contains(&left.function) =>
+            {
+                stepping.single(now.core, now.pc)
+            }
             // Another line of the function, entered in its middle: not a place to stop at.
             (Some(left), Some(here)) if left.function == here.function && !here.begins => {
                 stepping.line = Some(here.clone());
@@ -384,14 +392,16 @@ fn line_at(groups: &Groups, group: GroupId, pc: Va) -> Option<Line> {
         .image_at(pc)
         .filter(|placed| placed.image.is_prepared())?;
     let link = LinkVa::of(pc, placed.slide());
-    let frame = placed.image.frames_at(link).into_iter().next()?;
+    let mut frames = placed.image.frames_at(link).into_iter();
+    let frame = frames.next()?;
     let position = frame.position?;
     let span = placed.image.line_span(link);
     Some(Line {
-        begins: span.is_none_or(|span| span.range.start == link),
+        begins: span.is_none_or(|span| span.range.start == link && span.is_statement),
         path: position.path.to_string(),
         number: position.line,
         function: frame.name.to_string(),
+        outer: frames.map(|frame| frame.name.to_string()).collect(),
     })
 }
 
