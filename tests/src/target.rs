@@ -266,12 +266,13 @@ impl Target {
         );
     }
 
-    /// The console may have said something before it was connected: the log has all of it.
+    /// Waits until all shells have greeted: a greeting in the middle of typing would break the echo. The console may have
+    /// said something before it was connected; the log has all of it.
     fn wait_ready(&self, guests: usize) {
         let end = Instant::now() + BOOT;
         loop {
-            let text = self.console_log();
-            if text.matches("TB-READY ").count() >= guests {
+            let text = self.console_log().replace('\n', "");
+            if text.matches("Enter 'help' for a list").count() >= guests {
                 return;
             }
             assert!(
