@@ -246,6 +246,13 @@ impl Session {
         self.state().children = Some(children);
     }
 
+    /// Asks for a session of a VM, once, where this one has such.
+    pub fn want_child(&self, group: &GroupView) {
+        if let Some(children) = &self.state().children {
+            children.add(group);
+        }
+    }
+
     /// The client wants events that are not of the protocol.
     pub fn subscribe(&self, wanted: bool) {
         self.state().subscribed = wanted;
@@ -331,13 +338,8 @@ impl Session {
 
     /// There is a new VM. One of its threads is named, so that the client asks for all again.
     pub fn group_came(&self, group: &GroupView, thread: Option<ThreadId>) {
-        let ready = {
-            let state = self.state();
-            if let Some(children) = &state.children {
-                children.add(group);
-            }
-            state.ready
-        };
+        self.want_child(group);
+        let ready = self.is_ready();
         if let (true, Some(thread)) = (ready && self.shows(group.id), thread) {
             self.peer.event(
                 "thread",

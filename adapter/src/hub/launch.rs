@@ -19,9 +19,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How much of its last words is kept.
 const LAST_WORDS: usize = 2000;
 
-/// A process started by us.
+/// A process started by us. It ends with this value, unless it is to be kept.
 pub(super) struct Launched {
     process: Child,
+    kept: bool,
 }
 
 impl Launched {
@@ -29,6 +30,19 @@ impl Launched {
     pub(super) async fn end(mut self) {
         if let Err(error) = self.process.kill().await {
             tracing::warn!("the machine could not be ended: {error}");
+        }
+    }
+
+    /// Leaves the process alone.
+    pub(super) fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for Launched {
+    fn drop(&mut self) {
+        if !self.kept {
+            let _ = self.process.start_kill();
         }
     }
 }
@@ -42,25 +56,28 @@ pub(super) async fn start(config: &Config) -> Result<(Launched, Opened), Failure
             "`launch` needs `target.launch` in the machine file, the command line that starts the machine; use `attach` for one that runs",
         ));
     };
-    let mut process = Command::new(program)
+    let process = Command::new(program)
         .args(arguments)
         .current_dir(&config.folder)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .kill_on_drop(true)
         .spawn()
         .map_err(|error| Failure::user(format!("`{program}` cannot be started: {error}")))?;
+    let mut launched = Launched {
+        process,
+        kept: false,
+    };
     let words = Arc::new(Mutex::new(String::new()));
-    collect(process.stdout.take(), &words);
-    collect(process.stderr.take(), &words);
+    collect(launched.process.stdout.take(), &words);
+    collect(launched.process.stderr.take(), &words);
     let until = Instant::now() + PATIENCE;
     loop {
         let failure = match Link::open(config).await {
-            Ok(opened) => return Ok((Launched { process }, opened)),
+            Ok(opened) => return Ok((launched, opened)),
             Err(failure) => failure,
         };
-        if let Ok(Some(status)) = process.try_wait() {
+        if let Ok(Some(status)) = launched.process.try_wait() {
             let words = words.lock().unwrap_or_else(PoisonError::into_inner);
             return Err(Failure::user(format!(
                 "`{program}` ended at once ({status}): {}",
@@ -68,7 +85,7 @@ pub(super) async fn start(config: &Config) -> Result<(Launched, Opened), Failure
             )));
         }
         if Instant::now() > until {
-            let _ = process.kill().await;
+            launched.end().await;
             return Err(failure);
         }
         tokio::time::sleep(PAUSE).await;

@@ -237,9 +237,10 @@ impl Machine {
             Ok(Err(failure)) => tracing::warn!("detaching: {}", failure.message),
             Err(_) => tracing::warn!("detaching: no answer within {DETACH_PATIENCE:?}"),
         }
-        let launched = self.take_launched();
-        if let (Some(launched), true) = (launched, ending != Ending::Kept) {
-            launched.end().await;
+        match self.take_launched() {
+            Some(launched) if ending == Ending::Kept => launched.keep(),
+            Some(launched) => launched.end().await,
+            None => {}
         }
         for session in sessions {
             session.end_shown();

@@ -147,28 +147,26 @@ async fn show(
     session.set_ready();
     let groups = machine.groups().await?;
     introduce(session, &machine, &groups, starting);
-    let first = machine.begin().await;
-    drop(in_order);
-    match first {
+    if attached.role == Role::Root && attached.shows != Shows::All {
+        session.with_children(Children::start(
+            Arc::clone(&session.peer),
+            machine.number,
+            session.owner,
+            attached.kind,
+        ));
+    }
+    match machine.begin().await {
         Ok(true) => {}
         // Others were shown the present halt before this session came.
         Ok(false) => hub::show_present_halt(&machine, session).await,
         Err(failure) => session.say(true, &failure.message),
     }
-    if attached.role == Role::Root && attached.shows != Shows::All {
-        let children = Children::start(
-            Arc::clone(&session.peer),
-            machine.number,
-            session.owner,
-            attached.kind,
-        );
-        for group in groups
-            .iter()
-            .filter(|group| group.id != GroupId::HYPERVISOR)
-        {
-            children.add(group);
-        }
-        session.with_children(children);
+    drop(in_order);
+    for group in groups
+        .iter()
+        .filter(|group| group.id != GroupId::HYPERVISOR)
+    {
+        session.want_child(group);
     }
     Ok(())
 }
