@@ -1,19 +1,17 @@
 //! What is known of one client: who it is, what it shows, which numbers it was given; and what it is told.
 
+mod numbers;
+mod told;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use engine::view::{
-    BreakpointId, BreakpointRequest, BreakpointView, FrameRef, GroupId, GroupView, Item, StopView,
-    ThreadId,
-};
-use serde_json::{Value, json};
+use engine::view::{BreakpointId, BreakpointRequest, FrameRef, GroupId, GroupView, ThreadId};
+use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::Transport;
-use crate::convert;
-use crate::files::Progress;
-use crate::handles::{Origin, Values};
+use crate::handles::Values;
 use crate::hub::{Children, Ending, Hub, Machine};
 use crate::listings::Listings;
 use crate::protocol::Client;
@@ -297,210 +295,6 @@ impl Session {
             self.peer.respond(&starting, Err(failure));
         }
         self.peer.event("terminated", Value::Null);
-    }
-
-    // What it is told.
-
-    /// A line in the client's console.
-    pub fn say(&self, warning: bool, text: &str) {
-        let category = if warning { "stderr" } else { "console" };
-        let output = format!("{text}\n");
-        self.peer
-            .event("output", json!({ "category": category, "output": output }));
-    }
-
-    /// The target halted.
-    pub fn stopped(&self, stop: &StopView, thread: ThreadId, focus: bool) {
-        {
-            let mut state = self.state();
-            state.shown = Some(thread);
-            if focus {
-                state.focus = Some((stop.group, Some(thread)));
-            }
-        }
-        let ids = |ids: &[BreakpointId]| ids.iter().map(|id| self.wire_id(*id)).collect();
-        self.peer
-            .event("stopped", convert::stopped(stop, thread, focus, ids));
-    }
-
-    /// The target runs: what was given out is void. `asked`: by this client, which knows.
-    pub fn continued(&self, asked: bool) {
-        let mut state = self.state();
-        state.values.clear();
-        // A thread this session shows, whichever was resumed.
-        if let (Some(thread), false) = (state.shown.take(), asked) {
-            self.peer.event(
-                "continued",
-                json!({ "threadId": thread.0, "allThreadsContinued": true }),
-            );
-        }
-    }
-
-    /// There is a new VM. One of its threads is named, so that the client asks for all again.
-    pub fn group_came(&self, group: &GroupView, thread: Option<ThreadId>) {
-        self.want_child(group);
-        let ready = self.is_ready();
-        if let (true, Some(thread)) = (ready && self.shows(group.id), thread) {
-            self.peer.event(
-                "thread",
-                json!({ "reason": "started", "threadId": thread.0 }),
-            );
-        }
-    }
-
-    /// VMs came, went, or are known better.
-    pub fn groups_changed(&self, groups: &[GroupView]) {
-        self.offer_modes(groups);
-        if self.state().subscribed {
-            self.peer.event("hvdap/groupsChanged", Value::Null);
-        }
-    }
-
-    /// In one list of all VMs a breakpoint may be for one of them: offers these, when they changed.
-    pub fn offer_modes(&self, groups: &[GroupView]) {
-        let modes = convert::breakpoint_modes(groups);
-        let names: Vec<String> = modes.iter().map(|mode| mode.mode.clone()).collect();
-        let flat = self.group().is_none();
-        let mut state = self.state();
-        if state.ready && flat && state.modes != names {
-            state.modes = names;
-            let capabilities = json!({ "breakpointModes": modes });
-            self.peer
-                .event("capabilities", json!({ "capabilities": capabilities }));
-        }
-    }
-
-    /// More is known now than what was shown.
-    pub fn invalidated(&self) {
-        let state = self.state();
-        if state.shown.is_some()
-            && state
-                .client
-                .as_ref()
-                .is_some_and(|client| client.supports_invalidated_event)
-        {
-            self.peer.event(
-                "invalidated",
-                json!({ "areas": ["threads", "stacks", "variables"] }),
-            );
-        }
-    }
-
-    /// A breakpoint was bound, or lost its place.
-    pub fn breakpoint_changed(&self, breakpoint: &BreakpointView) {
-        let wire = convert::breakpoint(breakpoint, self.wire_id(breakpoint.id), &self.client());
-        self.peer.event(
-            "breakpoint",
-            json!({ "reason": "changed", "breakpoint": wire }),
-        );
-    }
-
-    /// Shows how far the images are, where the client shows such.
-    pub fn progress(&self, progress: &Progress) {
-        if !self.client().supports_progress_reporting {
-            return;
-        }
-        const ID: &str = "symbols";
-        match progress {
-            Progress::Started => {
-                let start =
-                    json!({ "progressId": ID, "title": "Reading symbols", "percentage": 0 });
-                self.peer.event("progressStart", start);
-            }
-            Progress::Indexed { done, of, name } => {
-                let percentage = 100 * done / of;
-                let update = json!({ "progressId": ID, "message": name, "percentage": percentage });
-                self.peer.event("progressUpdate", update);
-                if done == of {
-                    self.peer.event("progressEnd", json!({ "progressId": ID }));
-                }
-            }
-            Progress::Note(_) => {}
-        }
-    }
-
-    // Numbers.
-
-    /// The number the client knows a breakpoint by.
-    #[must_use]
-    pub fn wire_id(&self, id: BreakpointId) -> u32 {
-        self.state().early_ids.get(&id).copied().unwrap_or(id.0)
-    }
-
-    /// Keeps breakpoints until there is a machine; gives their numbers.
-    pub fn keep_early(
-        &self,
-        key: &str,
-        wanted: Vec<(BreakpointRequest, Option<String>)>,
-    ) -> Vec<u32> {
-        let mut state = self.state();
-        state.early.retain(|early| early.key != key);
-        let ids: Vec<u32> = wanted.iter().map(|_| EARLY + self.hub.number()).collect();
-        state.early.push(Early {
-            key: key.to_owned(),
-            wanted,
-            ids: ids.clone(),
-        });
-        ids
-    }
-
-    /// The breakpoints kept.
-    #[must_use]
-    pub fn take_early(&self) -> Vec<Early> {
-        std::mem::take(&mut self.state().early)
-    }
-
-    /// Notes under which number the client knows a breakpoint set early.
-    pub fn know_early(&self, id: BreakpointId, wire: u32) {
-        self.state().early_ids.insert(id, wire);
-    }
-
-    /// The number of a value that has something in it, 0 for one that has not.
-    #[must_use]
-    pub fn value_number(&self, origin: Origin, item: &Item) -> i32 {
-        if item.named == 0 && item.indexed == 0 {
-            return 0;
-        }
-        self.state().values.number(origin, item)
-    }
-
-    /// The number of a scope, whatever is in it.
-    #[must_use]
-    pub fn scope_number(&self, origin: Origin, content: &Item) -> i32 {
-        self.state().values.number(origin, content)
-    }
-
-    /// The value of a number.
-    ///
-    /// # Errors
-    /// It is of an earlier halt.
-    pub fn value(&self, number: i64) -> Result<Item, Failure> {
-        self.state().values.item(number).ok_or_else(|| {
-            Failure::user(format!(
-                "there is no value {number}: it was of an earlier halt"
-            ))
-        })
-    }
-
-    /// Texts shown in place of source files.
-    pub fn listings<T>(&self, use_them: impl FnOnce(&mut Listings) -> T) -> T {
-        use_them(&mut self.state().listings)
-    }
-
-    /// Notes which thread the user looks at.
-    pub fn look_at(&self, group: GroupId, thread: ThreadId) {
-        self.state().focus = Some((group, Some(thread)));
-    }
-
-    /// The group, and the thread in it, that the user looks at: whose address space a bare address means.
-    #[must_use]
-    pub fn focus(&self) -> (GroupId, Option<ThreadId>) {
-        let own = self.group();
-        match (self.state().focus, own) {
-            (Some((group, thread)), None) => (group, thread),
-            (Some((group, thread)), Some(own)) if group == own => (own, thread),
-            (_, own) => (own.unwrap_or(GroupId::HYPERVISOR), None),
-        }
     }
 
     // Cancelling.
