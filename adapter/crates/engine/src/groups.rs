@@ -374,8 +374,9 @@ impl Groups {
             who,
             state: match (state.on_core, state.run_state) {
                 (Some(core), _) => ThreadState::OnCore(core),
-                (None, RunState::Running | RunState::Unknown) => ThreadState::Unknown,
-                (None, RunState::Runnable) => ThreadState::Runnable,
+                (None, RunState::Unknown) => ThreadState::Unknown,
+                // "Running" on no core: it is just being switched.
+                (None, RunState::Running | RunState::Runnable) => ThreadState::Runnable,
                 (None, RunState::Blocked) => ThreadState::Blocked,
                 (None, RunState::Offline) => ThreadState::Offline,
             },

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use awareness::{Evidence, GuestKind, Hypervisor, MachineView, Mismatch, Placement};
+use awareness::{Evidence, GuestKind, Hypervisor, MachineView, Placement};
+use machine::space::AddressSpace;
 use machine::{Pcpu, Registers, Vmid};
 use symbols::Image;
 use symbols::source_map::SourceMap;
@@ -119,7 +120,18 @@ impl Images {
                 .map(|core| halt.registers(Pcpu(core as u16)))
                 .collect();
             let found = awareness::place_hypervisor(&image, halt, cores);
-            let placement = self.accept(&image, found, setup.hypervisor.force, "the hypervisor")?;
+            let why = match &found {
+                Ok(_) => "nothing of it is in EL2's memory".to_owned(),
+                Err(mismatch) => mismatch.to_string(),
+            };
+            let placement = match found {
+                Ok(Some(placement)) => placement,
+                _ if setup.hypervisor.force => TOLD,
+                _ => {
+                    self.refuse(&image, &why, Some("this machine's hypervisor"));
+                    return None;
+                }
+            };
             group
                 .images
                 .push(placed(Slot::Hypervisor, &image, placement, source_map));
@@ -234,50 +246,69 @@ impl Images {
         let candidates = groups
             .iter()
             .filter(|group| !group.is_hypervisor() && group.images.is_empty());
-        let mut mismatch = None;
+        let mut other = None;
         for group in
             candidates.filter(|group| is_meant(group, matching) && !is_claimed(group, setup, vm))
         {
-            match awareness::place(image, halt, group.stage2, &registers_of(halt, group)) {
+            let registers = registers_of(halt, group);
+            match awareness::place(image, halt, group.stage2, &registers) {
                 Ok(Some(placement)) => return Some((group.id, placement)),
-                Ok(None) => {}
-                Err(found) => mismatch = Some((group, found)),
+                Ok(None) if !is_up(group, &registers) => return None,
+                Ok(None) => other = Some((group, "nothing of it is in its memory".to_owned())),
+                Err(mismatch) => other = Some((group, mismatch.to_string())),
             }
         }
-        let (group, found) = mismatch.filter(|_| matching.is_some() || setup.vms[vm].force)?;
-        let name = format!("VM {}", group.name);
-        let id = group.id;
-        self.accept(image, Err(found), setup.vms[vm].force, &name)
-            .map(|placement| (id, placement))
+        let (group, why) = other?;
+        let entry = &setup.vms[vm];
+        if entry.force {
+            return Some((group.id, TOLD));
+        }
+        self.refuse(image, &why, matching.map(|_| group.name.as_str()));
+        None
     }
 
-    /// Refuses an image that is not the one in memory, unless told to use it.
-    fn accept(
-        &mut self,
-        image: &Image,
-        found: Result<Option<Placement>, Mismatch>,
-        force: bool,
-        whose: &str,
-    ) -> Option<Placement> {
-        match found {
-            Ok(found) => found,
-            // As it was linked: nothing tells where another build was moved to.
-            Err(_) if force => Some(Placement {
-                slide: 0,
-                evidence: Evidence::Told,
-                kind: GuestKind::Plain,
-                kernel_ttbr1: None,
-            }),
-            Err(mismatch) => {
-                self.pending.push(format!(
-                    "{} is not what {whose} runs: {mismatch}. \
-                     Give the image it was booted from, or set force = true in the machine file",
-                    image.name()
-                ));
-                None
-            }
-        }
+    /// Says that an image is not the one in memory, and what to do.
+    fn refuse(&mut self, image: &Image, why: &str, whose: Option<&str>) {
+        let id: String = image
+            .build_id()
+            .unwrap_or_default()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let (name, id) = (
+            image.name(),
+            if id.is_empty() {
+                "without build-id".to_owned()
+            } else {
+                format!("build-id {id}")
+            },
+        );
+        self.pending.push(match whose {
+            Some(whose) => format!(
+                "{name} ({id}) is not what {whose} runs: {why}. Give the image it was booted from, or set force = true in the machine file"
+            ),
+            None => format!(
+                "{name} ({id}) is run by no VM: {why}. Give the build that was booted, or name the VM with match; it is looked for again at each halt"
+            ),
+        });
     }
+}
+
+/// The user's word is all there is: as it was linked, for nothing tells where another build was moved to.
+const TOLD: Placement = Placement {
+    slide: 0,
+    evidence: Evidence::Told,
+    kind: GuestKind::Plain,
+    kernel_ttbr1: None,
+};
+
+/// Whether a VM has come so far that its program could be recognised: it translates addresses.
+fn is_up(group: &Group, registers: &[Registers]) -> bool {
+    let space = |registers| AddressSpace::guest(registers, group.stage2).ok();
+    registers
+        .iter()
+        .filter_map(space)
+        .any(|space| space.stage1.is_some_and(|stage1| stage1.enabled))
 }
 
 fn registers_of(halt: &Halt, group: &Group) -> Vec<Registers> {

@@ -1,8 +1,9 @@
 //! The stack of a thread, running or not: its registers, then caller after caller.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use awareness::MachineView;
+use awareness::{GuestKind, MachineView};
 use machine::space::{AddressSpace, View};
 use machine::{El, Pcpu, Registers, SysReg, Va, VirtualMemory};
 use symbols::unwind::{Placed, UnwindEnd, cfa, unwind};
@@ -181,7 +182,8 @@ fn walk(halt: &Halt, group: &Group, mut registers: Registers, space: AddressSpac
             ));
             break;
         }
-        let placed = group.image_at(lookup(pc, call_site));
+        let placed = image_at(group, lookup(pc, call_site), &memory);
+        let placed = placed.as_deref();
         push_frames(
             &mut frames,
             group,
@@ -211,6 +213,30 @@ fn walk(halt: &Halt, group: &Group, mut registers: Registers, space: AddressSpac
         }
     }
     frames
+}
+
+/// The image that holds the code at an address, which may be mapped at another place too: Linux's entry trampoline lies in
+/// the fixmap under page-table isolation. A kernel is physically in one piece, so its intermediate physical address tells.
+fn image_at<'g>(group: &'g Group, at: Va, memory: &View<'_>) -> Option<Cow<'g, PlacedImage>> {
+    let alias = |placed: &PlacedImage| {
+        let physical = |va| {
+            let found = memory.translate(va).ok()?;
+            Some(found.ipa.map_or(found.pa.0, |ipa| ipa.0))
+        };
+        let start = placed.image.executable_ranges().first()?.start;
+        let into = physical(at)?.wrapping_sub(physical(start.placed(placed.slide()))?);
+        let mut moved = placed.clone();
+        moved.placement.slide = at.0.wrapping_sub(start.0.wrapping_add(into));
+        moved.holds_code(at).then_some(moved)
+    };
+    if let Some(placed) = group.image_at(at) {
+        return Some(Cow::Borrowed(placed));
+    }
+    let mut kernels = group
+        .images
+        .iter()
+        .filter(|placed| placed.placement.kind == GuestKind::Linux);
+    kernels.find_map(alias).map(Cow::Owned)
 }
 
 /// One frame, or several where functions are inlined at `pc`.

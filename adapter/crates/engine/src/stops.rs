@@ -33,7 +33,6 @@ impl Engine {
         match self.verdict(stop) {
             Ok(Verdict::Report(cause)) => {
                 self.stepping = None;
-                self.pause_asked = None;
                 self.report(stop.core, cause);
             }
             Ok(Verdict::PassOn) => {
@@ -198,10 +197,9 @@ impl Engine {
     }
 
     pub(crate) fn report(&mut self, core: Pcpu, cause: StopCause) {
-        let asked = match &cause {
-            StopCause::Paused => self.pause_asked.take().flatten(),
-            _ => None,
-        };
+        let asked = self.pause_asked.take().flatten();
+        let asked = asked
+            .filter(|thread| cause == StopCause::Paused && self.groups.thread(*thread).is_some());
         let Some(thread) = asked.or_else(|| self.thread_at(core)) else {
             return;
         };
