@@ -173,11 +173,7 @@ impl Engine {
             group,
             space,
             frames: &frames,
-            frame: frame.map(|at| at.index as usize).filter(|index| {
-                frames
-                    .get(*index)
-                    .is_some_and(|frame| frame.space.is_some())
-            }),
+            frame: frame.map(|at| at.index as usize),
         };
         let is_type = |word: &str| {
             scene

@@ -9,9 +9,7 @@ use crate::engine::Engine;
 use crate::groups::{Group, PlacedImage, Who};
 use crate::halt::Halt;
 use crate::stack::{Frame, FrameAccess, symbol_offset};
-use crate::view::{
-    EngineError, FrameKind, FrameRef, GroupId, Item, ScopeKind, ScopeView, ThreadState,
-};
+use crate::view::{EngineError, FrameRef, GroupId, Item, ScopeKind, ScopeView, ThreadState};
 
 /// More children than any view shows; clients page, but not all do.
 const MAX_CHILDREN: u64 = 10_000;
@@ -51,14 +49,14 @@ impl Item {
 }
 
 impl Engine {
-    /// The scopes of a frame: locals where its function is known, registers, context. A label has none.
+    /// The scopes of a frame: locals where its function is known, registers, context. A label without registers has none.
     ///
     /// # Errors
     /// The target runs, or the frame is not of this halt.
     pub fn scopes(&mut self, at: FrameRef) -> Result<Vec<ScopeView>, EngineError> {
         let frames = self.frames(at.thread)?;
         let frame = frame_at(&frames, at)?;
-        if frame.kind == FrameKind::Label {
+        if frame.registers.pc.is_none() {
             return Ok(Vec::new());
         }
         let locals = frame.function.map(|_| ScopeKind::Locals);

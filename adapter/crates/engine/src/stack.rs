@@ -125,10 +125,11 @@ fn pcpu(halt: &Halt, groups: &Groups, core: Pcpu) -> Vec<Frame> {
             || "a VM that is not known".to_owned(),
             |(group, thread)| vcpu_name(group, thread),
         );
-        return vec![Frame::label(
-            GroupId::HYPERVISOR,
-            format!("running {whom} in {level}"),
-        )];
+        let label = Frame::label(GroupId::HYPERVISOR, format!("running {whom} in {level}"));
+        return vec![Frame {
+            registers: registers.clone(),
+            ..label
+        }];
     }
     let mut frames = match AddressSpace::el2(registers) {
         Ok(space) => walk(halt, hypervisor, registers.clone(), space),
