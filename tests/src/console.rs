@@ -157,7 +157,9 @@ impl Console {
     pub fn type_line(&self, line: &str, patience: Duration) -> Result<(), String> {
         for chunk in line.as_bytes().chunks(CHUNK) {
             self.send(chunk);
-            self.answer(&String::from_utf8_lossy(chunk), patience)?;
+            let typed = String::from_utf8_lossy(chunk);
+            self.take_until(|fresh| echo(fresh, &typed), patience)
+                .map_err(|last| format!("no echo of {typed:?}; last: {last:?}"))?;
         }
         self.send(b"\r");
         Ok(())
@@ -202,6 +204,17 @@ impl Drop for Inner {
             link.shutdown(std::net::Shutdown::Both).ok();
         }
     }
+}
+
+/// Where the echo of `typed` ends: its letters in order, with another guest's prompt between them or not.
+fn echo(output: &str, typed: &str) -> Option<usize> {
+    let mut rest = typed.chars().peekable();
+    for (at, letter) in output.char_indices() {
+        if rest.next_if_eq(&letter).is_some() && rest.peek().is_none() {
+            return Some(at + letter.len_utf8());
+        }
+    }
+    None
 }
 
 /// Where `wanted` ends in the output. Xen breaks lines anywhere when the screen goes to another guest.
@@ -261,7 +274,7 @@ fn prefix(text: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{clean, find_broken};
+    use super::{clean, echo, find_broken};
 
     #[track_caller]
     fn check(raw: &str, cleaned: &str) {
@@ -273,6 +286,12 @@ mod tests {
         assert_eq!(find_broken("dom0# h\nost x", "host"), Some(11));
         assert_eq!(find_broken("hhost", "host"), Some(5));
         assert_eq!(find_broken("three", "host"), None);
+    }
+
+    #[test]
+    fn an_echo_may_have_a_prompt_in_it() {
+        assert_eq!(echo("\nc\ndom0# at /pro", "cat /pro"), Some(16));
+        assert_eq!(echo("ca", "cat"), None);
     }
 
     #[test]

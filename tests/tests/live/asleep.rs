@@ -1,5 +1,6 @@
 //! A halt while a VM runs nowhere: its vCPUs, registers, stacks and variables are right all the same.
 
+use journeys::console::Reader;
 use journeys::{Debugger, Presentation, Target, Variant, machine};
 
 use crate::looking::{self, Printed};
@@ -20,6 +21,8 @@ fn check(presentation: Presentation) {
     let Some(target) = Target::boot(&Variant::plain().load(3, 0)) else {
         return;
     };
+    let domu = Printed::by(&target, Reader::DomU(1));
+    let dom0 = Printed::by(&target, Reader::Dom0);
     let debugger = Debugger::attach(&target.gdb(), &machine::plain(&target), presentation);
     let threads = looking::off_all_cores(&debugger, "DomU");
     assert_eq!(threads.len(), 2);
@@ -41,11 +44,9 @@ fn check(presentation: Presentation) {
         );
     }
     looking::stacks(&debugger, "DomU");
-    let printed = Printed::by("domu1", &target.console_log());
-    looking::variables(&debugger, "DomU", &printed);
+    looking::variables(&debugger, "DomU", &domu);
     // The other VM's symbols, by name, from here.
     let frame = debugger.top("DomU", threads[0].id).id;
-    let dom0 = Printed::by("dom0", &target.console_log());
     let banner = debugger.evaluate("DomU", frame, "Dom0!linux_banner");
     assert!(banner.contains(&dom0.release), "{banner}");
     debugger.disconnect();

@@ -10,20 +10,25 @@ use crate::looking::{self, Printed};
 
 #[test]
 fn slides_are_found() {
-    let Some(target) = Target::boot(&Variant::cpu_max().load(2, 2)) else {
+    // Shells that loop are mostly in EL0.
+    let variant = Variant::cpu_max()
+        .with("DOM0_ARGS", "tb.busy=900")
+        .with("DOMU_ARGS", "tb.busy=900");
+    let Some(target) = Target::boot(&variant) else {
         return;
     };
+    let printed = [("Dom0", Reader::Dom0), ("DomU", Reader::DomU(1))]
+        .map(|(group, reader)| (group, Printed::by(&target, reader)));
     let debugger = Debugger::attach(
         &target.gdb(),
         &machine::plain(&target),
         Presentation::Sessions,
     );
-    let log = target.console_log();
     let mut seen = [false; 3];
-    for _ in 0..40 {
-        for (group, name) in [("Dom0", "dom0"), ("DomU", "domu1")] {
+    for _ in 0..100 {
+        for (group, printed) in &printed {
             looking::stacks(&debugger, group);
-            looking::variables(&debugger, group, &Printed::by(name, &log));
+            looking::variables(&debugger, group, printed);
         }
         note_levels(&debugger, &mut seen);
         if seen == [true; 3] {
@@ -61,14 +66,12 @@ fn breakpoint_in_a_moved_kernel(debugger: &Debugger, target: &Target) {
     printed.join().expect("DomU prints its 4");
 }
 
-/// Notes at which exception levels the cores were halted.
+/// Notes at which exception levels the cores were halted: one that runs a VM says so in place of a stack.
 #[track_caller]
 fn note_levels(debugger: &Debugger, seen: &mut [bool; 3]) {
     for thread in debugger.threads(XEN) {
-        let frame = debugger.top(XEN, thread.id).id;
-        let pstate = debugger.number(XEN, frame, "$pstate");
-        if let Some(seen) = seen.get_mut((pstate >> 2 & 3) as usize) {
-            *seen = true;
-        }
+        let top = debugger.top(XEN, thread.id);
+        let level = (0..3).find(|level| top.name.ends_with(&format!("in EL{level}")));
+        seen[level.unwrap_or(2)] = true;
     }
 }

@@ -1,39 +1,33 @@
 //! What every halt must show of a VM, running or not: used by journeys on live machines and on saved halts alike.
 
-use journeys::Debugger;
+use journeys::console::Reader;
 use journeys::journey::Thread;
+use journeys::{Debugger, Target};
 
-/// What a guest printed about itself on its console.
+/// What a guest says about itself in `/proc/version`: its release and the whole line, as far as it is surely unbroken.
 #[derive(Clone, Debug)]
 pub(crate) struct Printed {
     /// `6.1.192-domu`.
     pub(crate) release: String,
-    /// `Linux version 6.1.192-domu (…) #1 SMP …`.
+    /// `Linux version 6.1.192-domu (…`.
     pub(crate) banner: String,
 }
 
 impl Printed {
-    /// From the whole text of the console: the boot message of the guest with this name.
+    /// Asks the guest's shell.
     #[track_caller]
-    pub(crate) fn by(name: &str, console: &str) -> Printed {
-        let word = |line: &str, after: &str| -> Option<String> {
-            line.split_once(after)?
-                .1
-                .split_whitespace()
-                .next()
-                .map(str::to_owned)
-        };
-        let ready = format!("TB-READY {name} ");
-        let release = console.lines().find_map(|line| word(line, &ready));
-        let release = release.unwrap_or_else(|| panic!("{name} printed no release"));
-        let wanted = format!("Linux version {release} ");
-        let line = console.lines().find(|line| line.contains(&wanted));
-        let line = line.unwrap_or_else(|| panic!("{name} printed no banner"));
-        let at = line.find("Linux version").unwrap_or_default();
-        Printed {
-            release,
-            banner: line[at..].trim_end().to_owned(),
-        }
+    pub(crate) fn by(target: &Target, reader: Reader) -> Printed {
+        let command = "cat /proc/version; echo up$((40+2))";
+        let text = target
+            .console()
+            .run(reader, command, "up42")
+            .replace('\n', "");
+        let at = text
+            .find("Linux version ")
+            .unwrap_or_else(|| panic!("no version in {text:?}"));
+        let banner: String = text[at..].chars().take(70).collect();
+        let release = banner.split(' ').nth(2).unwrap_or_default().to_owned();
+        Printed { release, banner }
     }
 }
 
@@ -44,12 +38,15 @@ pub(crate) fn stacks(debugger: &Debugger, group: &str) {
         let stack = debugger.stack(group, thread.id);
         let names: Vec<_> = stack.iter().map(|frame| frame.name.as_str()).collect();
         assert!(!stack.is_empty(), "{group} {thread:?}");
-        let kernel = stack
+        let kernel: Vec<_> = stack
             .iter()
-            .filter(|frame| frame.address.is_some_and(|a| a >> 63 == 1));
-        let with_source = kernel.clone().filter(|frame| frame.path.is_some()).count();
+            .filter(|frame| frame.address.is_some_and(|address| address >> 63 == 1))
+            .collect();
+        // The trampoline of page-table isolation lies outside of the kernel's image, and has no caller.
+        let in_trampoline = kernel.len() == 1 && names[0].starts_with("0x");
+        let with_source = kernel.iter().filter(|frame| frame.path.is_some()).count();
         assert!(
-            with_source > 0 || kernel.count() == 0,
+            with_source > 0 || kernel.is_empty() || in_trampoline,
             "no kernel frame has source: {names:?}"
         );
         for frame in &stack {
@@ -68,8 +65,10 @@ pub(crate) fn variables(debugger: &Debugger, group: &str, printed: &Printed) {
     assert!(comm.contains("swapper"), "{comm}");
     let banner = debugger.evaluate(group, frame, "linux_banner");
     assert!(banner.contains(&printed.release), "{banner}");
-    let whole = printed.banner.get(..60).unwrap_or(&printed.banner);
-    assert!(banner.contains(whole), "{banner} against {whole}");
+    assert!(
+        banner.contains(&printed.banner),
+        "{banner} against {printed:?}"
+    );
     let release = debugger.evaluate(group, frame, "init_uts_ns.name.release");
     assert!(release.contains(&printed.release), "{release}");
 }

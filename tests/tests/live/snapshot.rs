@@ -1,6 +1,7 @@
 //! The same looks on a halt saved by `hvdap snapshot`, with no machine running.
 
 use journeys::adapter;
+use journeys::console::Reader;
 use journeys::journey::XEN;
 use journeys::{Debugger, Presentation, Target, Variant, machine};
 
@@ -21,6 +22,8 @@ fn check(name: &str, presentation: Presentation) {
     let Some(mut target) = Target::boot(&Variant::plain()) else {
         return;
     };
+    let printed = [("Dom0", Reader::Dom0), ("DomU", Reader::DomU(1))]
+        .map(|(group, reader)| (group, Printed::by(&target, reader)));
     let file = target.run.join(name).to_string_lossy().into_owned();
     let output = adapter::run(&["snapshot", &target.gdb(), "-o", &file]);
     assert!(
@@ -32,15 +35,14 @@ fn check(name: &str, presentation: Presentation) {
         target.qmp().running(),
         "the machine goes on after the snapshot"
     );
-    let log = target.console_log();
     target.kill();
 
     let spec = format!("snapshot:{file}");
     let debugger = Debugger::attach(&spec, &machine::plain(&target), presentation);
-    for (group, name) in [("Dom0", "dom0"), ("DomU", "domu1")] {
+    for (group, printed) in &printed {
         assert_eq!(debugger.threads(group).len(), 2);
         looking::stacks(&debugger, group);
-        looking::variables(&debugger, group, &Printed::by(name, &log));
+        looking::variables(&debugger, group, printed);
     }
     looking::stacks(&debugger, XEN);
     nothing_runs(&debugger);
