@@ -219,7 +219,7 @@ impl Tour {
             .call(move |engine| engine.set_breakpoints(&set, vec![request]))
             .await?;
         let (mut hits, mut filtered) = (0, 0);
-        while hits < SHOWN || (filtered == 0 && hits < MOST_HITS) {
+        while hits < SHOWN || (stops.clash.is_some() && filtered == 0 && hits < MOST_HITS) {
             self.link.ask(|engine| engine.resume(None)).await?;
             let stop = self.stopped().await?;
             if stop.group != group {
@@ -241,13 +241,17 @@ impl Tour {
             let counts = self.link.call(|engine| engine.breakpoints()).await?;
             filtered = counts.iter().map(|one| one.filtered).sum();
         }
-        say(
-            out,
-            &format!(
-                "\n  {hits} hits in {vm}; {filtered} in {} stepped over unseen.\n",
+        let others = match stops.clash {
+            Some(_) => format!(
+                "{filtered} at the same address in {} stepped over unseen",
                 stops.also_in
             ),
-        )
+            None => format!(
+                "{}, which has a function of that name too, was never stopped at",
+                stops.also_in
+            ),
+        };
+        say(out, &format!("\n  {hits} hits in {vm}; {others}.\n"))
     }
 
     /// The very address where there is a clash: the hard case.
