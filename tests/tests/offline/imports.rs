@@ -116,7 +116,6 @@ fn back_ends_know_machine_and_no_symbols() {
             "memmap2",
             "object",
             "roxmltree",
-            "ruzstd",
             "thiserror",
             "zstd",
         ],
