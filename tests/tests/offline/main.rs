@@ -1,5 +1,6 @@
 //! What needs no target: the adapter's manners on the wire, and who may import whom.
 
 mod command_line;
+mod embedded;
 mod imports;
 mod manners;
