@@ -341,6 +341,7 @@ impl Engine {
         let changes = self.groups.update(survey, &self.setup);
         let mut settled = self.images.settle_vms(halt, &self.setup, &mut self.groups);
         settled.extend(news);
+        settled.extend(changes.replaced);
         let rebind =
             !settled.is_empty() || !changes.added.is_empty() || !changes.removed.is_empty();
         if !changes.added.is_empty() || !changes.removed.is_empty() {

@@ -180,6 +180,8 @@ pub struct Groups {
     list: Vec<Group>,
     group_ids: HashMap<GuestId, GroupId>,
     thread_ids: HashMap<Who, ThreadId>,
+    /// The newest VM's number: none is given twice.
+    last: u32,
 }
 
 /// What a survey changed.
@@ -189,6 +191,8 @@ pub struct Changes {
     pub added: Vec<GroupView>,
     /// Groups that are no more.
     pub removed: Vec<GroupId>,
+    /// Groups whose VM is another now: same number, another stage-2 table.
+    pub replaced: Vec<GroupId>,
 }
 
 impl Groups {
@@ -328,8 +332,11 @@ impl Groups {
     }
 
     fn update_guest(&mut self, guest: Guest, setup: &Setup, changes: &mut Changes) {
-        let next = GroupId(self.list.iter().map(|group| group.id.0).max().unwrap_or(0) + 1);
-        let id = *self.group_ids.entry(guest.id).or_insert(next);
+        let last = &mut self.last;
+        let id = *self.group_ids.entry(guest.id).or_insert_with(|| {
+            *last += 1;
+            GroupId(*last)
+        });
         let threads = guest
             .vcpus
             .into_iter()
@@ -346,6 +353,8 @@ impl Groups {
                     != guest.stage2.map(|stage2| stage2.root())
                 {
                     known.images.clear();
+                    known.name = matched.map_or(guest.name, |vm| vm.name.clone());
+                    changes.replaced.push(id);
                 }
                 known.vmid = guest.vmid;
                 known.stage2 = guest.stage2;
