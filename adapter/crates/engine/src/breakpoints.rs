@@ -125,18 +125,27 @@ impl Breakpoints {
             .collect()
     }
 
-    /// Notes that the target refused a trap.
-    pub fn refuse(&mut self, trap: Trap, reason: &str, groups: &Groups) -> Vec<BreakpointView> {
+    /// Notes whether the target refused a trap, and why; gives the breakpoints for which that is news.
+    pub fn answered(
+        &mut self,
+        trap: Trap,
+        refused: Option<String>,
+        groups: &Groups,
+    ) -> Vec<BreakpointView> {
         let is_meant = |one: &&mut Breakpoint| {
             one.locations
                 .iter()
                 .any(|location| Trap::Execute(location.address) == trap)
         };
-        let refuse = |one: &mut Breakpoint| {
-            one.refused = Some(reason.to_owned());
-            one.view(groups)
+        let note = |one: &mut Breakpoint| {
+            let before = std::mem::replace(&mut one.refused, refused.clone());
+            (before != one.refused).then(|| one.view(groups))
         };
-        self.list.iter_mut().filter(is_meant).map(refuse).collect()
+        self.list
+            .iter_mut()
+            .filter(is_meant)
+            .filter_map(note)
+            .collect()
     }
 
     /// The breakpoints of `group` at an address; those of other groups there count a filtered hit.
@@ -233,7 +242,7 @@ impl Breakpoint {
             ">" => self.hits > number,
             "<=" => self.hits <= number,
             "<" => self.hits < number,
-            "%" => number != 0 && self.hits.is_multiple_of(number),
+            "%" if number != 0 => self.hits.is_multiple_of(number),
             _ => return Err(hit_condition_help(text)),
         })
     }

@@ -3,7 +3,7 @@
 //! Everything that happens is an [`Input`]. Requests are closures run on the engine's thread, so they may read a halt
 //! and never race with a stop. The engine never blocks on a running target: back ends deliver a stop as an input.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -87,8 +87,8 @@ pub struct Engine {
     pub(crate) stepping: Option<Stepping>,
     pub(crate) stacks: Stacks,
     pub(crate) armed: HashSet<Trap>,
-    /// The core whose trap was dealt with: it has to be stepped over that instruction before the rest runs.
-    pub(crate) at_trap: Option<Pcpu>,
+    /// The cores whose trap was dealt with: each has to be stepped over that instruction before the rest runs.
+    pub(crate) at_trap: BTreeMap<Pcpu, Trap>,
     pub(crate) stop: Option<StopView>,
     pub(crate) pause_asked: Option<Option<ThreadId>>,
     pub(crate) inputs: Receiver<Input>,
@@ -131,7 +131,7 @@ impl Engine {
             stepping: None,
             stacks: Stacks::default(),
             armed: HashSet::new(),
-            at_trap: None,
+            at_trap: BTreeMap::new(),
             stop: None,
             pause_asked: None,
             inputs,

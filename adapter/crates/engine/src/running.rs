@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use machine::target::Trap;
-use machine::{Resume, Stop, StopReason, Target, TargetError, TargetEvent};
+use machine::{Pcpu, Resume, Stop, StopReason, Target, TargetError, TargetEvent};
 
 use crate::engine::{Engine, Input, State};
 use crate::halt::Halt;
 use crate::step::Stepping;
-use crate::view::{EngineError, Event, ThreadId};
+use crate::view::{EngineError, Event, StopCause, ThreadId};
 
 /// How long one instruction may take before it counts as one that waits (WFI).
 const ONE_INSTRUCTION: Duration = Duration::from_millis(100);
@@ -73,6 +73,7 @@ impl Engine {
             State::Halted(halt) => halt.release(),
             State::Running(_) | State::Ended => return Ok(()),
         };
+        self.armed.clear();
         let Some(run) = target.run_control() else {
             return Ok(());
         };
@@ -87,9 +88,11 @@ impl Engine {
         };
         let mut target = halt.release();
         self.stacks.clear();
-        let outcome = self
-            .arm(target.as_mut())
-            .and_then(|()| self.set_running(target.as_mut(), how));
+        let outcome = match self.arm(target.as_mut()) {
+            Ok(Some(refusal)) => return self.give_up_step(target, &refusal),
+            Ok(None) => self.set_running(target.as_mut(), how),
+            Err(error) => Err(error),
+        };
         self.state = State::Running(target);
         match outcome {
             Ok(None) => {}
@@ -100,13 +103,29 @@ impl Engine {
         }
     }
 
-    /// Brings the armed traps in line with what breakpoints and steps wish.
-    fn arm(&mut self, target: &mut dyn Target) -> Result<(), TargetError> {
+    /// How a target goes on that was halted for nothing the user asked for.
+    pub(crate) fn running_on(&self) -> Resume {
+        self.stepping.as_ref().map_or(Resume::All, Stepping::how)
+    }
+
+    /// The step stays where it is: without a trap at its end it would run away.
+    fn give_up_step(&mut self, target: Box<dyn Target>, refusal: &TargetError) {
+        self.state = State::Halted(Halt::of(target));
+        self.refresh();
+        self.warn(None, format!("the step ends here: {refusal}"));
+        let core = self.stepping.take().map_or(Pcpu(0), |step| step.core());
+        self.report(core, StopCause::Step);
+    }
+
+    /// Brings the armed traps in line with what breakpoints and steps wish. Gives the refusal of the step's own.
+    fn arm(&mut self, target: &mut dyn Target) -> Result<Option<TargetError>, TargetError> {
         let Some(run) = target.run_control() else {
-            return Ok(());
+            return Ok(None);
         };
+        let of_step = self.stepping.as_ref().and_then(Stepping::trap);
+        let mut refusal = None;
         let mut wanted = self.breakpoints.traps();
-        wanted.extend(self.stepping.as_ref().and_then(Stepping::trap));
+        wanted.extend(of_step);
         let superfluous: Vec<Trap> = self.armed.difference(&wanted).copied().collect();
         for trap in superfluous {
             run.remove(trap)?;
@@ -114,22 +133,23 @@ impl Engine {
         }
         let missing: Vec<Trap> = wanted.difference(&self.armed).copied().collect();
         for trap in missing {
-            match run.insert(trap) {
+            let refused = match run.insert(trap) {
                 Ok(()) => {
                     self.armed.insert(trap);
+                    None
                 }
                 Err(error @ TargetError::Lost { .. }) => return Err(error),
-                Err(error) => {
-                    for view in self
-                        .breakpoints
-                        .refuse(trap, &error.to_string(), &self.groups)
-                    {
-                        (self.events)(Event::Breakpoint(view));
-                    }
-                }
+                Err(error) => Some(error),
+            };
+            let reason = refused.as_ref().map(TargetError::to_string);
+            for view in self.breakpoints.answered(trap, reason, &self.groups) {
+                (self.events)(Event::Breakpoint(view));
+            }
+            if of_step == Some(trap) {
+                refusal = refused;
             }
         }
-        Ok(())
+        Ok(refusal)
     }
 
     /// Lets the target run; gives the stop when it was a single step that is done already.
@@ -141,8 +161,8 @@ impl Engine {
         let Some(run) = target.run_control() else {
             return Ok(None);
         };
-        let over = self.at_trap.take();
-        if let Resume::Step(_) = how {
+        if let Resume::Step(core) = how {
+            self.at_trap.remove(&core);
             run.resume(how)?;
             let done = run.wait(ONE_INSTRUCTION)?;
             if done.is_none() {
@@ -150,7 +170,9 @@ impl Engine {
             }
             return Ok(done);
         }
-        if let Some(core) = over {
+        let mut over = std::mem::take(&mut self.at_trap);
+        over.retain(|_, trap| self.armed.contains(trap));
+        for core in over.into_keys() {
             run.resume(Resume::Step(core))?;
             if run.wait(ONE_INSTRUCTION)?.is_none() {
                 // The instruction waits for something (WFI) while the other cores are frozen: let all of them run.
@@ -170,7 +192,7 @@ impl Engine {
         } else if let Some(stop) = self.halt_now() {
             work(self);
             if stop.reason == StopReason::Halted && self.pause_asked.is_none() {
-                self.go(Resume::All);
+                self.go(self.running_on());
             } else {
                 self.judge(stop);
             }

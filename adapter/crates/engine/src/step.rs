@@ -24,6 +24,8 @@ pub(crate) struct Stepping {
     line: Option<Line>,
     /// Where the core was before the instruction under way.
     before: Va,
+    /// The core that was stepped last.
+    core: Pcpu,
     phase: Phase,
 }
 
@@ -71,6 +73,19 @@ impl Stepping {
         }
     }
 
+    /// The core that was stepped last.
+    pub(crate) fn core(&self) -> Pcpu {
+        self.core
+    }
+
+    /// How the target goes on with the step.
+    pub(crate) fn how(&self) -> Resume {
+        match self.phase {
+            Phase::Single(core) => Resume::Step(core),
+            Phase::RunTo(_) => Resume::All,
+        }
+    }
+
     fn run_to(&mut self, goal: Goal) -> Verdict {
         self.phase = Phase::RunTo(goal);
         Verdict::Step(Resume::All)
@@ -78,6 +93,7 @@ impl Stepping {
 
     fn single(&mut self, core: Pcpu, pc: Va) -> Verdict {
         self.before = pc;
+        self.core = core;
         self.phase = Phase::Single(core);
         Verdict::Step(Resume::Step(core))
     }
@@ -149,15 +165,18 @@ impl Engine {
             group: group.id,
             line: pc.and_then(|pc| line_at(&self.groups, group.id, pc)),
             before: pc.unwrap_or_default(),
+            core: Pcpu(0),
             phase: Phase::Single(Pcpu(0)),
         };
         let core = stepped_core(halt, who.who, who.state);
+        stepping.core = core.unwrap_or_default();
         let verdict = match (kind, core, pc) {
             (StepKind::Out, _, _) => {
                 // The first frame that is a function of its own: inlined ones are left with the one they are in.
                 let whole = frames.iter().position(|frame| !frame.inlined).unwrap_or(0);
-                let caller = frames[whole + 1..]
+                let caller = frames
                     .iter()
+                    .skip(whole + 1)
                     .find(|frame| frame.kind == FrameKind::Code && frame.registers.pc.is_some());
                 let caller = caller.ok_or_else(|| {
                     EngineError::user("there is no caller to step out to".to_owned())

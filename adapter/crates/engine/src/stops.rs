@@ -36,8 +36,7 @@ impl Engine {
                 self.report(stop.core, cause);
             }
             Ok(Verdict::PassOn) => {
-                self.at_trap = Some(stop.core);
-                self.go(Resume::All);
+                self.go(self.running_on());
             }
             Ok(Verdict::Step(how)) => self.go(how),
             Err(error) => self.lose(&error),
@@ -85,11 +84,13 @@ impl Engine {
             Owner::Stranger => None,
         };
         let hit = self.breakpoints.at(group, context.pc);
+        if self.armed.contains(&trap) {
+            self.at_trap.insert(stop.core, trap);
+        }
         if !hit.is_empty() {
             self.refresh();
             let due = self.due(&hit, context);
             if !due.is_empty() {
-                self.at_trap = Some(stop.core);
                 return Ok(Verdict::Report(StopCause::Breakpoint(due)));
             }
         }
