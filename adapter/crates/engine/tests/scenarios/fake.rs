@@ -151,7 +151,7 @@ impl Machine {
         self.refused.clear();
     }
 
-    /// The next instruction of a core takes until it is halted, as WFI does.
+    /// The next instruction of a core takes until it is halted, as WFI does; the pc is behind it by then.
     pub(crate) fn waits(&mut self, core: u16) {
         self.waiting.push(Pcpu(core));
     }
@@ -211,18 +211,21 @@ impl Machine {
         self.stop(sprung.unwrap_or_default(), StopReason::Trap);
     }
 
+    fn advance(&mut self, core: Pcpu) {
+        let registers = &mut self.cores[usize::from(core.0)];
+        registers.pc = registers.pc.map(|pc| pc + 4);
+    }
+
     fn step(&mut self, core: Pcpu) {
         if let Some(at) = self.waiting.iter().position(|waiting| *waiting == core) {
             self.waiting.swap_remove(at);
+            self.advance(core);
             return;
         }
         let next = self.plan.iter().position(|place| place.core == core);
         match next.and_then(|at| self.plan.remove(at)) {
             Some(place) => self.apply(place),
-            None => {
-                let registers = &mut self.cores[usize::from(core.0)];
-                registers.pc = registers.pc.map(|pc| pc + 4);
-            }
+            None => self.advance(core),
         }
         self.stop(core, StopReason::Trap);
     }

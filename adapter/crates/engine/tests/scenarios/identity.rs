@@ -1,6 +1,10 @@
 //! Whose code a core runs: by exception level, then by VMID and stage-2 root together.
 
-use machine::{Register, SysReg};
+use awareness::{Guest, Survey};
+use engine::Setup;
+use engine::groups::Groups;
+use engine::view::GroupId;
+use machine::{GuestId, Register, SysReg};
 
 use crate::fake::{Machine, in_hypervisor, in_vm, vttbr};
 use crate::session::{ask, at, breakpoints, check, counts, resume};
@@ -87,4 +91,36 @@ fn a_recycled_vmid_is_noticed() {
          > breakpoint in VM 1 (VMID 1), vCPU 0 on pCPU 0, EL1
          = 3 groups",
     );
+}
+
+#[test]
+fn the_number_of_a_vm_that_is_gone_is_not_given_again() {
+    let survey = |ids: &[u32]| Survey {
+        guests: ids.iter().map(|id| guest(*id)).collect(),
+        ..Survey::default()
+    };
+    let mut groups = Groups::new(1);
+    for (alive, added, removed) in [
+        (&[0, 1][..], &[1, 2][..], &[][..]),
+        (&[0, 2], &[3], &[2]),
+        (&[0, 1], &[4], &[3]),
+        (&[], &[], &[1, 4]),
+        (&[0], &[5], &[]),
+    ] {
+        let changes = groups.update(survey(alive), &Setup::default());
+        let new: Vec<u32> = changes.added.iter().map(|group| group.id.0).collect();
+        assert_eq!(new, added, "{alive:?}");
+        let removed: Vec<GroupId> = removed.iter().copied().map(GroupId).collect();
+        assert_eq!(changes.removed, removed, "{alive:?}");
+    }
+}
+
+fn guest(id: u32) -> Guest {
+    Guest {
+        id: GuestId(id),
+        name: format!("Dom{id}"),
+        vmid: None,
+        stage2: None,
+        vcpus: Vec::new(),
+    }
 }

@@ -7,6 +7,10 @@
 mod breakpoints;
 mod fake;
 mod identity;
+mod images;
 mod running;
 mod session;
 mod steps;
+
+#[path = "../../../symbols/tests/support/mod.rs"]
+mod support;

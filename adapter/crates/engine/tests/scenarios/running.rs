@@ -5,7 +5,8 @@ use machine::Va;
 use crate::fake::{in_vm, ram};
 use crate::identity::two_vms;
 use crate::session::{
-    Do, ask, at, breakpoints, check, counts, detach, group_id, happens, pause, resume, step, thread,
+    Do, ask, at, breakpoints, breakpoints_of, check, counts, detach, group_id, happens, pause,
+    resume, step, thread,
 };
 
 const IN_VM_1: &str = "vCPU 0";
@@ -214,6 +215,48 @@ fn who_leaves_without_a_word_is_detached() {
          run
          halt
          detach, left running",
+    );
+}
+
+#[test]
+fn a_trap_at_an_instruction_that_waits_is_stepped_over() {
+    let mut machine = two_vms().plan([in_vm(1, 2, 0x1000)]);
+    machine.waits(1);
+    check(
+        machine,
+        [breakpoints([at(0x1000, "VM 1")]), resume(), counts()],
+        "> continued
+         arm 0x1000
+         run
+         step 1
+         halt
+         run
+         = 1 of 1: 0 hits, 1 filtered",
+    );
+}
+
+#[test]
+fn breakpoints_of_a_client_that_leaves_go_at_once() {
+    check(
+        two_vms(),
+        [
+            breakpoints([at(0x1000, "VM 1")]),
+            breakpoints_of(2, [at(0x2000, "VM 1")]),
+            resume(),
+            ask(|engine| {
+                engine.forget_owner(1);
+                String::new()
+            }),
+            counts(),
+        ],
+        "> continued
+         arm 0x1000
+         arm 0x2000
+         run
+         halt
+         disarm 0x1000
+         run
+         = 2 of 2: 0 hits, 0 filtered",
     );
 }
 

@@ -5,7 +5,7 @@ use machine::{Register, SysReg};
 
 use crate::fake::{Machine, in_hypervisor, in_vm};
 use crate::identity::two_vms;
-use crate::session::{at, breakpoints, check, counts, happens, pause, resume, step};
+use crate::session::{at, breakpoints, check, counts, detach, happens, pause, resume, step};
 
 const ELR_EL2: Register = Register::Sys(SysReg::ElrEl2);
 const VCPU: Register = Register::Sys(SysReg::VmpidrEl2);
@@ -139,6 +139,41 @@ fn a_breakpoint_elsewhere_ends_a_step() {
          disarm 0x104
          step 1
          run",
+    );
+}
+
+#[test]
+fn a_pause_ends_a_step() {
+    check(
+        two_vms().plan([in_hypervisor(0, 0x8400).with(ELR_EL2, 0x104)]),
+        [step("VM 1", "vCPU 0", StepKind::Over), pause(), detach()],
+        "> continued by thread 3
+         step 0
+         arm 0x104
+         run
+         halt
+         > paused in Hypervisor, pCPU 0, EL2
+         detach, left running",
+    );
+}
+
+#[test]
+fn breakpoints_set_during_a_step_leave_it_alone() {
+    check(
+        two_vms().plan([in_hypervisor(0, 0x8400).with(ELR_EL2, 0x104)]),
+        [
+            step("VM 1", "vCPU 0", StepKind::Over),
+            breakpoints([at(0x1000, "VM 2")]),
+            happens(|machine| machine.goes_on([in_vm(0, 1, 0x104)])),
+        ],
+        "> continued by thread 3
+         step 0
+         arm 0x104
+         run
+         halt
+         arm 0x1000
+         run
+         > step in VM 1 (VMID 1), vCPU 0 on pCPU 0, EL1",
     );
 }
 
