@@ -147,7 +147,7 @@ impl Engine {
         self.refresh();
         while let Some(input) = self.next_input() {
             match input {
-                Input::Call(request) => request(&mut self),
+                Input::Call(request) => self.attempt(request),
                 Input::Target(TargetEvent::Stopped(stop)) => self.on_stop(stop),
                 Input::Target(TargetEvent::Lost(error)) => self.lose(&error),
                 Input::Image(slot, outcome) => self.on_image(slot, outcome),
@@ -162,6 +162,15 @@ impl Engine {
         }
         // Whoever attached is gone without a word: leave the target as a disconnect does.
         let _ = self.detach(true);
+    }
+
+    /// Runs a request. A fault of ours in it costs its answer, not the attached machine.
+    fn attempt(&mut self, request: Box<dyn FnOnce(&mut Engine) + Send>) {
+        let run = std::panic::AssertUnwindSafe(|| request(self));
+        if std::panic::catch_unwind(run).is_err() {
+            let text = "a fault in hvdap itself spoilt this request; the session goes on. Please report what was asked";
+            self.warn(None, text.to_owned());
+        }
     }
 
     /// What waits in the channel goes before what was put aside, so that a request gets its turn between two single steps.

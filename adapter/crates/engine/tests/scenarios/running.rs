@@ -284,3 +284,19 @@ fn a_trap_dealt_with_is_not_met_again_after_a_step_elsewhere() {
          = 1 of 1: 1 hits, 0 filtered",
     );
 }
+
+#[test]
+fn a_fault_of_ours_in_a_request_ends_nothing() {
+    check(
+        two_vms(),
+        [
+            ask(|_| unreachable!("on purpose, for this test")),
+            stack(),
+            resume(),
+        ],
+        "> a fault in hvdap itself spoilt this request; the session goes on. Please report what was asked
+= 0x100
+> continued
+run",
+    );
+}
