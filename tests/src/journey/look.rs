@@ -123,6 +123,19 @@ impl Debugger {
         body["result"].as_str().unwrap_or_default().to_owned()
     }
 
+    /// The names of the members of a structure.
+    #[track_caller]
+    #[must_use]
+    pub fn members(&self, group: &str, frame: i64, expression: &str) -> Vec<String> {
+        let arguments = json!({ "expression": expression, "frameId": frame, "context": "watch" });
+        let body = self.session(group).request("evaluate", arguments);
+        let reference = body["variablesReference"].as_i64().unwrap_or_default();
+        let all = self.variables(group, reference);
+        all.iter()
+            .filter_map(|one| one["name"].as_str().map(str::to_owned))
+            .collect()
+    }
+
     /// The value of an expression that is a number, however it is written.
     #[track_caller]
     #[must_use]
