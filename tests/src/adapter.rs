@@ -41,10 +41,16 @@ pub fn program() -> PathBuf {
     if let Some(path) = std::env::var_os("HVDAP_BIN") {
         return path.into();
     }
-    let test = std::env::current_exe().expect("a test knows its own file");
-    let built = test.ancestors().nth(2).map(|folder| folder.join("hvdap"));
-    built
-        .filter(|path| path.exists())
+    // Tests lie in `deps` beside it, other programs next to it.
+    let own = std::env::current_exe().expect("a program knows its own file");
+    let beside = own
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join("hvdap"));
+    beside
+        .into_iter()
+        .find(|path| path.is_file())
         .expect("build the adapter first (cargo build -p hvdap), or name it in HVDAP_BIN")
 }
 

@@ -63,6 +63,18 @@ pub fn as_file(machine: &Value, folder: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
+/// The line of a source file with this text.
+///
+/// # Panics
+/// When there is no such file or line.
+#[track_caller]
+#[must_use]
+pub fn line_of(path: &str, text: &str) -> u32 {
+    let source = std::fs::read_to_string(path).expect("the source is there");
+    let at = source.lines().position(|line| line.contains(text));
+    u32::try_from(at.expect("the source has the line") + 1).expect("files are short")
+}
+
 fn xen(target: &Target) -> Value {
     json!({
         "image": target.file("xen-syms"),

@@ -247,11 +247,3 @@ fn back_in_domu(debugger: &Debugger, address: u64) {
 fn names(stack: &[Frame]) -> Vec<String> {
     stack.iter().map(|frame| frame.name.clone()).collect()
 }
-
-/// The line of a source file with this text.
-#[track_caller]
-pub(crate) fn line_of(path: &str, text: &str) -> u32 {
-    let source = std::fs::read_to_string(path).expect("the source is there");
-    let at = source.lines().position(|line| line.contains(text));
-    u32::try_from(at.expect("the source has the line") + 1).expect("files are short")
-}

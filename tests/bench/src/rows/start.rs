@@ -35,10 +35,14 @@ pub(crate) fn measure(effort: Effort) -> Vec<Row> {
 }
 
 fn ours(target: &Target) -> (f64, f64) {
+    let source = target.file("src/linux-source-6.1/drivers/xen/sys-hypervisor.c");
+    let line = machine::line_of(
+        &source,
+        "int version = HYPERVISOR_xen_version(XENVER_version",
+    );
     let began = Instant::now();
     let debugger = Debugger::attach(&target.gdb(), &machine::plain(target), Presentation::Flat);
-    let source = target.file("src/linux-source-6.1/drivers/xen/sys-hypervisor.c");
-    debugger.break_at_lines("DomU", &source, &[(87, "")]);
+    debugger.break_at_lines("DomU", &source, &[(line, "")]);
     let frame = debugger.top("DomU", debugger.threads("DomU")[0].id);
     let members = debugger.members("DomU", frame.id, "init_task");
     let took = began.elapsed().as_secs_f64();
