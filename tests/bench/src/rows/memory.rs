@@ -1,6 +1,6 @@
 //! A guest's virtual memory through both stages: by packets, and from the file that is the machine's RAM.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use journeys::journey::XEN;
 use journeys::{Debugger, Presentation, Target, Variant, machine};
@@ -10,8 +10,8 @@ use crate::memory::Guest;
 use crate::table::{Bound, Gdb, Row, Unit, median};
 use crate::{Effort, gdb};
 
-/// Read at once. Linux maps its text in blocks or contiguous pages of at least 64 KiB.
-const SIZE: usize = 4 << 20;
+/// Read at once: less than any kernel has code.
+const SIZE: usize = 2 << 20;
 
 /// Measures both ways on one machine, and what is left of it behind DAP's base64.
 pub(crate) fn measure(effort: Effort) -> Vec<Row> {
@@ -103,6 +103,7 @@ fn with_gdb(target: &Target, text: u64, effort: Effort) -> Option<f64> {
             return Some(SIZE as f64 / 1e6 / took);
         }
         gdb.go();
+        std::thread::sleep(Duration::from_millis(20));
         gdb.interrupt(effort.patience)?;
     }
     None
