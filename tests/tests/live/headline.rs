@@ -72,7 +72,7 @@ fn check(case: &Case, presentation: Presentation) {
     three_groups(&debugger);
 
     let source = target.file(case.source);
-    let line = line_of(
+    let line = machine::line_of(
         &source,
         "int version = HYPERVISOR_xen_version(XENVER_version",
     );
