@@ -1,6 +1,8 @@
 //! A guest's memory read by the back end and the walks alone, without the adapter around them.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use machine::{
     VirtualMemory,
 };
 
+const PAGE: u64 = 4096;
 /// DomU's tag in VTTBR_EL2.
 const DOMU: u64 = 2;
 
@@ -23,9 +26,10 @@ pub(crate) struct Guest {
     vectors: u64,
 }
 
-/// Physical memory of a halted target, as the walks want it.
+/// Physical memory of a halted target, as the walks want it: pages with tables are read once.
 struct Memory {
     target: RefCell<Box<dyn Target>>,
+    tables: RefCell<HashMap<u64, Vec<u8>>>,
     file: Option<Arc<dyn PhysicalMemory + Send + Sync>>,
 }
 
@@ -34,6 +38,15 @@ impl PhysicalMemory for Memory {
         if let Some(file) = &self.file {
             return file.read_physical(address, buffer);
         }
+        if buffer.len() == size_of::<u64>() {
+            return self.read_descriptor(address, buffer);
+        }
+        self.read_by_packets(address, buffer)
+    }
+}
+
+impl Memory {
+    fn read_by_packets(&self, address: Pa, buffer: &mut [u8]) -> Result<(), MemoryFault> {
         let mut piece = [PhysicalRead {
             address,
             buffer,
@@ -45,6 +58,19 @@ impl PhysicalMemory for Memory {
         } else {
             Err(MemoryFault::Refused(address))
         }
+    }
+
+    fn read_descriptor(&self, address: Pa, buffer: &mut [u8]) -> Result<(), MemoryFault> {
+        let page = address.align_down(PAGE);
+        let mut tables = self.tables.borrow_mut();
+        if let Entry::Vacant(slot) = tables.entry(page.0) {
+            let mut bytes = vec![0; PAGE as usize];
+            self.read_by_packets(page, &mut bytes)?;
+            slot.insert(bytes);
+        }
+        let at = (address.0 - page.0) as usize;
+        buffer.copy_from_slice(&tables[&page.0][at..at + buffer.len()]);
+        Ok(())
     }
 }
 
@@ -71,6 +97,7 @@ impl Guest {
                     let file = target.mapped_ram();
                     let target = Memory {
                         target: RefCell::new(target),
+                        tables: RefCell::default(),
                         file,
                     };
                     return Guest {

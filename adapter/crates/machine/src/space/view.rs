@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use super::{AddressSpace, Translation};
-use crate::{MemoryFault, PhysicalMemory, Va, VirtualMemory};
+use crate::{MemoryFault, Pa, PhysicalMemory, Va, VirtualMemory};
 
 /// The smallest page: whatever granule is in use, a translation holds at least within this.
 const PAGE: u64 = 4096;
@@ -64,6 +64,28 @@ impl<'a> View<'a> {
         self.remembered.set(remembered);
         Ok(found.after(va.0 - start.0))
     }
+
+    /// The physical address of `va`, and how many of `wanted` bytes lie there in one run: pages that follow each other in
+    /// both memories are read as one.
+    fn run(&self, va: Va, wanted: usize) -> Result<(Pa, usize), MemoryFault> {
+        let first = self.translate(va)?;
+        if first.device {
+            return Err(MemoryFault::Device(first.pa));
+        }
+        let within = |size: u64, left: usize| usize::try_from(size).map_or(left, |n| n.min(left));
+        let mut length = within(first.size, wanted);
+        while length < wanted {
+            let into = length as u64;
+            // A fault shows itself when its own address is the first.
+            match self.translate(va.offset(into)) {
+                Ok(next) if !next.device && next.pa == first.pa.offset(into) => {
+                    length += within(next.size, wanted - length);
+                }
+                _ => break,
+            }
+        }
+        Ok((first.pa, length))
+    }
 }
 
 impl VirtualMemory for View<'_> {
@@ -71,13 +93,9 @@ impl VirtualMemory for View<'_> {
         let mut va = address;
         let mut rest = buffer;
         while !rest.is_empty() {
-            let there = self.translate(va)?;
-            if there.device {
-                return Err(MemoryFault::Device(there.pa));
-            }
-            let length = usize::try_from(there.size).map_or(rest.len(), |n| n.min(rest.len()));
+            let (pa, length) = self.run(va, rest.len())?;
             let (now, later) = rest.split_at_mut(length);
-            self.memory.read_physical(there.pa, now)?;
+            self.memory.read_physical(pa, now)?;
             va = va.offset(now.len() as u64);
             rest = later;
         }
