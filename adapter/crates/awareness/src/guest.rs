@@ -14,6 +14,7 @@ use std::fmt;
 use machine::space::{AddressSpace, Stage2};
 use machine::{PhysicalMemory, Registers, SysReg, Va, VirtualMemory};
 use symbols::Image;
+use symbols::image::hexadecimal;
 
 /// Looks for `image` in a VM: its memory under `stage2` (`None` without a hypervisor), seen by its `vcpus`, running or not.
 ///
@@ -163,11 +164,7 @@ fn compare_build_id(
     if found == wanted {
         return Some(Ok(Evidence::BuildId));
     }
-    let spell = |id: &[u8]| {
-        id.iter().fold("build-id ".to_owned(), |text, byte| {
-            format!("{text}{byte:02x}")
-        })
-    };
+    let spell = |id: &[u8]| format!("build-id {}", hexadecimal(id));
     Some(Err(Mismatch {
         wanted: spell(wanted),
         found: spell(&found),

@@ -125,13 +125,7 @@ impl Group {
     pub fn view(&self) -> GroupView {
         let images = self.images.iter().map(|placed| ImageView {
             name: placed.image.name().to_owned(),
-            build_id: placed
-                .image
-                .build_id()
-                .unwrap_or_default()
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
+            build_id: placed.image.build_id_text(),
             symbols: if placed.image.has_dwarf() {
                 "DWARF"
             } else {

@@ -246,19 +246,23 @@ impl Images {
         let candidates = groups
             .iter()
             .filter(|group| !group.is_hypervisor() && group.images.is_empty());
-        let mut other = None;
+        let (mut other, mut awaited) = (None, false);
         for group in
             candidates.filter(|group| is_meant(group, matching) && !is_claimed(group, setup, vm))
         {
             let registers = registers_of(halt, group);
             match awareness::place(image, halt, group.stage2, &registers) {
                 Ok(Some(placement)) => return Some((group.id, placement)),
-                Ok(None) if !is_up(group, &registers) => return None,
+                Ok(None) if !is_up(group, &registers) => awaited = true,
                 Ok(None) => other = Some((group, "nothing of it is in its memory".to_owned())),
                 Err(mismatch) => other = Some((group, mismatch.to_string())),
             }
         }
         let (group, why) = other?;
+        // The one that is not up yet may be the one: nothing is wrong before it is.
+        if awaited {
+            return None;
+        }
         let entry = &setup.vms[vm];
         if entry.force {
             return Some((group.id, TOLD));
@@ -269,12 +273,7 @@ impl Images {
 
     /// Says that an image is not the one in memory, and what to do.
     fn refuse(&mut self, image: &Image, why: &str, whose: Option<&str>) {
-        let id: String = image
-            .build_id()
-            .unwrap_or_default()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let id = image.build_id_text();
         let (name, id) = (
             image.name(),
             if id.is_empty() {

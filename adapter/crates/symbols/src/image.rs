@@ -142,6 +142,12 @@ impl Image {
         self.data().get(self.elf.build_id.as_ref()?.file.clone())
     }
 
+    /// The GNU build-id in hexadecimal, empty when there is none.
+    #[must_use]
+    pub fn build_id_text(&self) -> String {
+        hexadecimal(self.build_id().unwrap_or_default())
+    }
+
     /// Where the build-id lies when loaded, `None` when it is not part of the program.
     #[must_use]
     pub fn build_id_address(&self) -> Option<LinkVa> {
@@ -281,4 +287,9 @@ impl Image {
     pub(crate) fn abbreviation_cache(&self) -> &Cache<usize, Abbreviations> {
         &self.abbreviations
     }
+}
+/// Bytes as they are written in a build-id.
+#[must_use]
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

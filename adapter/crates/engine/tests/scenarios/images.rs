@@ -64,9 +64,15 @@ fn image() -> Arc<Image> {
 
 /// VM 1 executes the image on core 0; VM 2 on core 1 has other code at the same address.
 fn machine() -> Machine {
-    let mut machine = Machine::new(2)
-        .at(in_vm(0, 1, CODE).with(VBAR, VECTORS))
-        .at(in_vm(1, 2, CODE).with(VBAR, 0));
+    with_code(
+        Machine::new(2)
+            .at(in_vm(0, 1, CODE).with(VBAR, VECTORS))
+            .at(in_vm(1, 2, CODE).with(VBAR, 0)),
+    )
+}
+
+/// The image's code lies in VM 1.
+fn with_code(mut machine: Machine) -> Machine {
     let code: Vec<u8> = [NOP; CODE_BYTES / 4]
         .iter()
         .flat_map(|word| word.to_le_bytes())
@@ -145,6 +151,16 @@ fn a_function_binds_in_the_vm_that_has_it() {
          = 1 of 1: 1 hits, 1 filtered; 2 of 1: 0 hits, 0 filtered, no image has a function nothing
          = helper:21",
     );
+}
+
+#[test]
+fn an_image_is_looked_for_past_a_vm_that_is_not_up() {
+    let machine = with_code(
+        Machine::new(2)
+            .at(in_vm(0, 2, 0x4000).with(VBAR, 0))
+            .at(in_vm(1, 1, CODE).with(VBAR, VECTORS)),
+    );
+    check(machine, [place()], "= main:10");
 }
 
 #[test]
