@@ -7,6 +7,7 @@
 
 mod burst;
 mod connect;
+mod fetch;
 mod link;
 mod memory;
 mod memory_map;
@@ -15,6 +16,7 @@ mod stream;
 mod watch;
 mod wire;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use machine::target::{PhysicalRange, PhysicalRead};
@@ -48,6 +50,8 @@ pub struct GdbRemote {
     ram: Option<Arc<MappedRam>>,
     first_stop: Stop,
     armed: Vec<Trap>,
+    /// The registers that took a write.
+    written: BTreeSet<Register>,
     /// The core the last resume was about.
     resumed: Pcpu,
 }

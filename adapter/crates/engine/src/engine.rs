@@ -16,6 +16,7 @@ use crate::breakpoints::Breakpoints;
 use crate::groups::Groups;
 use crate::halt::Halt;
 use crate::images::Images;
+use crate::passing::Passing;
 use crate::setup::{Setup, Slot};
 use crate::stack::{self, Frame, Stacks};
 use crate::step::Stepping;
@@ -89,6 +90,7 @@ pub struct Engine {
     pub(crate) armed: HashSet<Trap>,
     /// The cores whose trap was dealt with: each has to be stepped over that instruction before the rest runs.
     pub(crate) at_trap: BTreeMap<Pcpu, Trap>,
+    pub(crate) passing: Passing,
     pub(crate) stop: Option<StopView>,
     pub(crate) pause_asked: Option<Option<ThreadId>>,
     pub(crate) inputs: Receiver<Input>,
@@ -132,6 +134,7 @@ impl Engine {
             stacks: Stacks::default(),
             armed: HashSet::new(),
             at_trap: BTreeMap::new(),
+            passing: Passing::default(),
             stop: None,
             pause_asked: None,
             inputs,

@@ -39,6 +39,28 @@ pub struct Glance {
     pub vttbr: Option<u64>,
 }
 
+impl Glance {
+    /// What is read.
+    pub const REGISTERS: [Register; 3] = [
+        Register::Pc,
+        Register::Pstate,
+        Register::Sys(SysReg::VttbrEl2),
+    ];
+
+    /// From the values of [`REGISTERS`](Self::REGISTERS); `None` without pc or PSTATE.
+    #[must_use]
+    pub fn of(values: &[Option<u64>]) -> Option<Self> {
+        match *values {
+            [Some(pc), Some(pstate), vttbr, ..] => Some(Self {
+                pc,
+                el: El::of_pstate(pstate),
+                vttbr,
+            }),
+            _ => None,
+        }
+    }
+}
+
 impl Halt {
     /// Takes a target that is halted.
     #[must_use]
@@ -73,24 +95,13 @@ impl Halt {
     /// # Errors
     /// The link is lost, or the target does not even tell the program counter.
     pub fn glance(&self, core: Pcpu) -> Result<Glance, TargetError> {
-        let wanted = [
-            Register::Pc,
-            Register::Pstate,
-            Register::Sys(SysReg::VttbrEl2),
-        ];
         let mut target = self.target.borrow_mut();
-        match target.registers(core, &wanted)?[..] {
-            [Some(pc), Some(pstate), vttbr] => Ok(Glance {
-                pc,
-                el: El::of_pstate(pstate),
-                vttbr,
-            }),
-            _ => Err(TargetError::Refused {
-                target: target.name().to_owned(),
-                request: format!("pc and PSTATE of {core}"),
-                reason: "they are not known".to_owned(),
-            }),
-        }
+        let values = target.registers(core, &Glance::REGISTERS)?;
+        Glance::of(&values).ok_or_else(|| TargetError::Refused {
+            target: target.name().to_owned(),
+            request: format!("pc and PSTATE of {core}"),
+            reason: "they are not known".to_owned(),
+        })
     }
 
     fn note<T>(&self, outcome: Result<T, TargetError>) -> Option<T> {

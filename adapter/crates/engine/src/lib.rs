@@ -14,6 +14,7 @@ pub mod halt;
 pub mod images;
 mod inspect;
 mod listing;
+mod passing;
 mod running;
 pub mod setup;
 pub mod stack;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use machine::target::Trap;
-use machine::{Pcpu, Resume, Stop, StopReason, Target, TargetError, TargetEvent};
+use machine::{Pcpu, Register, Resume, Stop, StopReason, Target, TargetError, TargetEvent};
 
 use crate::engine::{Engine, Input, State};
 use crate::halt::Halt;
@@ -130,6 +130,9 @@ impl Engine {
         for trap in superfluous {
             run.remove(trap)?;
             self.armed.remove(&trap);
+            if let Trap::Execute(address) = trap {
+                self.passing.forget(address);
+            }
         }
         let missing: Vec<Trap> = wanted.difference(&self.armed).copied().collect();
         for trap in missing {
@@ -172,6 +175,16 @@ impl Engine {
         }
         let mut over = std::mem::take(&mut self.at_trap);
         over.retain(|_, trap| self.armed.contains(trap));
+        if let (Resume::All, 1, Some((core, Trap::Execute(address)))) =
+            (how, over.len(), over.first_key_value())
+            && let Some(effect) = self.passing.effect(run, *core, *address)?
+        {
+            let pc = (Register::Pc, effect.pc);
+            let writes: Vec<_> = effect.write.into_iter().chain([pc]).collect();
+            run.resume_with(*core, &writes)?;
+            run.watch(Arc::clone(&self.sink));
+            return Ok(None);
+        }
         for core in over.into_keys() {
             run.resume(Resume::Step(core))?;
             if run.wait(ONE_INSTRUCTION)?.is_none() {

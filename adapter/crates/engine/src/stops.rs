@@ -33,6 +33,7 @@ impl Engine {
         match self.verdict(stop) {
             Ok(Verdict::Report(cause)) => {
                 self.stepping = None;
+                self.passing.reported();
                 self.report(stop.core, cause);
             }
             Ok(Verdict::PassOn) => {
@@ -47,33 +48,17 @@ impl Engine {
         let State::Halted(halt) = &self.state else {
             return Ok(Verdict::PassOn);
         };
-        let glance = halt.glance(stop.core)?;
+        let glance = match stop.reason {
+            StopReason::Trap => self.passing.glance(halt, stop.core)?,
+            _ => halt.glance(stop.core)?,
+        };
         let mut context = identify(&self.groups, stop.core, glance);
         let trap = Trap::Execute(context.pc);
         if self.pause_asked.is_some() {
-            self.refresh();
-            return Ok(Verdict::Report(StopCause::Paused));
+            return Ok(self.reported(StopCause::Paused));
         }
-        match stop.reason {
-            StopReason::Trap => {}
-            StopReason::Halted => {
-                self.refresh();
-                return Ok(Verdict::Report(StopCause::Exception(
-                    "halted, and not by this debugger".to_owned(),
-                )));
-            }
-            StopReason::Data(address) => {
-                self.refresh();
-                return Ok(Verdict::Report(StopCause::Exception(format!(
-                    "data trap at {address} that nobody set here"
-                ))));
-            }
-            StopReason::Signal(number) => {
-                self.refresh();
-                return Ok(Verdict::Report(StopCause::Exception(format!(
-                    "signal {number}"
-                ))));
-            }
+        if let Some(why) = foreign(stop.reason) {
+            return Ok(self.reported(StopCause::Exception(why)));
         }
         if context.owner == Owner::Stranger {
             self.refresh();
@@ -100,10 +85,14 @@ impl Engine {
         if self.armed.contains(&trap) {
             return Ok(Verdict::PassOn);
         }
+        let why = "trap that nobody set here".to_owned();
+        Ok(self.reported(StopCause::Exception(why)))
+    }
+
+    /// The user is told, of the machine as it is now.
+    fn reported(&mut self, cause: StopCause) -> Verdict {
         self.refresh();
-        Ok(Verdict::Report(StopCause::Exception(
-            "trap that nobody set here".to_owned(),
-        )))
+        Verdict::Report(cause)
     }
 
     /// Of the breakpoints at a stop, those to stop at: condition, hit condition and log message considered.
@@ -248,5 +237,15 @@ impl Engine {
             }
             (Who::Vcpu(vcpu), _) => format!("{what} in {name}, vCPU {}", vcpu.index),
         }
+    }
+}
+
+/// What stopped the target when it was none of our traps.
+fn foreign(reason: StopReason) -> Option<String> {
+    match reason {
+        StopReason::Trap => None,
+        StopReason::Halted => Some("halted, and not by this debugger".to_owned()),
+        StopReason::Data(address) => Some(format!("data trap at {address} that nobody set here")),
+        StopReason::Signal(number) => Some(format!("signal {number}")),
     }
 }

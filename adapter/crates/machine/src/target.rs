@@ -170,6 +170,15 @@ pub enum TargetEvent {
 /// Receives the next event of a running target, on a thread of the back end.
 pub type EventSink = Arc<dyn Fn(TargetEvent) + Send + Sync>;
 
+/// What [`RunControl::fetch`] gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// The instruction.
+    pub word: u32,
+    /// The registers wanted, in that order, as far as they are known.
+    pub registers: Vec<Option<u64>>,
+}
+
 /// Asks a running target to halt, from any thread.
 pub trait HaltRequest: Send + Sync {
     /// Asks; the halt arrives as a [`TargetEvent::Stopped`]. Harmless when already halted.
@@ -183,6 +192,32 @@ pub trait RunControl {
     /// # Errors
     /// [`TargetError::Lost`].
     fn resume(&mut self, how: Resume) -> Result<(), TargetError>;
+
+    /// The instruction `core` would fetch from `address`, and some of its registers, in one exchange. `None` where the target
+    /// does not read memory as its cores see it, or nothing is mapped there.
+    ///
+    /// # Errors
+    /// [`TargetError::Lost`].
+    fn fetch(
+        &mut self,
+        core: Pcpu,
+        address: Va,
+        wanted: &[Register],
+    ) -> Result<Option<Fetched>, TargetError> {
+        let _ = (core, address, wanted);
+        Ok(None)
+    }
+
+    /// Writes core registers and resumes all cores, in one exchange where the target can.
+    ///
+    /// # Errors
+    /// As [`write_register`](Self::write_register); then nothing runs.
+    fn resume_with(&mut self, core: Pcpu, writes: &[(Register, u64)]) -> Result<(), TargetError> {
+        for (register, value) in writes {
+            self.write_register(core, *register, *value)?;
+        }
+        self.resume(Resume::All)
+    }
 
     /// Waits on the calling thread, at most so long; `None` when still running.
     ///

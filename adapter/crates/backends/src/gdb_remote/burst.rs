@@ -36,8 +36,8 @@ impl Link {
         Ok(())
     }
 
-    /// Asks as long as all goes well; gives the number of replies taken.
-    fn in_flight(
+    /// Asks as long as all goes well; gives the number of replies taken. The stub may have done what comes after them.
+    pub(super) fn in_flight(
         &mut self,
         count: usize,
         compose: &dyn Fn(usize, &mut Vec<u8>),

@@ -1,5 +1,6 @@
 //! From an address to a halted target, whatever a client before us left behind.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -119,6 +120,7 @@ impl GdbRemote {
             ram,
             first_stop,
             armed: Vec::new(),
+            written: BTreeSet::new(),
             resumed: first_stop.core,
         };
         remote.compare_ram(&options.ram)?;

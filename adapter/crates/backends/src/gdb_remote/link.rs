@@ -147,13 +147,16 @@ impl Link {
         Ok(())
     }
 
-    /// Sends the packet that resumes the target. A stop reply follows some time.
-    pub(crate) fn resume(&mut self, payload: &str) -> Result<(), TargetError> {
+    /// Sends the packet that resumes the target, after `before`, whose replies nobody looks at. A stop reply follows some time.
+    pub(crate) fn resume(&mut self, before: &[Vec<u8>], payload: &str) -> Result<(), TargetError> {
         let mut packet = Vec::new();
         codec::encode(payload.as_bytes(), &mut packet);
         let mut out = Vec::new();
         let reader = self.halted()?;
         reader.pay(&mut out);
+        for request in before {
+            codec::encode(request, &mut out);
+        }
         out.extend(&packet);
         reader.resume = packet;
         let sent = self.writer.send_resume(&out);

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use machine::target::{Access, EventSink, HaltRequest, Trap};
-use machine::{Pa, Pcpu, Register, Resume, RunControl, Stop, StopReason, TargetError, TargetEvent};
+use machine::target::{Access, EventSink, Fetched, HaltRequest, Trap};
+use machine::{
+    Pa, Pcpu, Register, Resume, RunControl, Stop, StopReason, TargetError, TargetEvent, Va,
+};
 
 use super::GdbRemote;
 use super::connect::core_of;
@@ -29,7 +31,7 @@ fn stop(reply: StopReply, threads: &[ThreadId], resumed: Pcpu) -> Result<Stop, &
     Ok(Stop {
         core: core_of(threads, thread).unwrap_or(resumed),
         reason: match (signal, data) {
-            (_, Some(address)) => StopReason::Data(machine::Va(address)),
+            (_, Some(address)) => StopReason::Data(Va(address)),
             (5, None) => StopReason::Trap,
             (2, None) => StopReason::Halted,
             (other, None) => StopReason::Signal(other),
@@ -61,7 +63,7 @@ impl RunControl for GdbRemote {
         // At a stop the stub turns to the thread that caused it.
         self.current = None;
         let (letter, core) = match how {
-            Resume::All => return self.link.resume("vCont;c"),
+            Resume::All => return self.link.resume(&[], "vCont;c"),
             Resume::Step(core) => ('s', core),
             Resume::Only(core) => ('c', core),
         };
@@ -70,7 +72,36 @@ impl RunControl for GdbRemote {
         };
         self.resumed = core;
         self.link
-            .resume(&format!("vCont;{letter}:{}", thread.text()))
+            .resume(&[], &format!("vCont;{letter}:{}", thread.text()))
+    }
+
+    /// QEMU reads virtual memory as the selected thread does, through both stages, when told to for a moment.
+    fn fetch(
+        &mut self,
+        core: Pcpu,
+        address: Va,
+        wanted: &[Register],
+    ) -> Result<Option<Fetched>, TargetError> {
+        self.fetch_as(core, address, wanted)
+    }
+
+    fn resume_with(&mut self, core: Pcpu, writes: &[(Register, u64)]) -> Result<(), TargetError> {
+        // What has been taken once is taken again: only then nobody needs to wait for the replies.
+        let known = writes
+            .iter()
+            .all(|(register, _)| self.written.contains(register));
+        if !known || self.current != Some(core) {
+            for (register, value) in writes {
+                self.write_register(core, *register, *value)?;
+            }
+            return self.resume(Resume::All);
+        }
+        let requests = writes
+            .iter()
+            .map(|(register, value)| self.write_request(*register, *value))
+            .collect::<Result<Vec<_>, _>>()?;
+        self.current = None;
+        self.link.resume(&requests, "vCont;c")
     }
 
     fn wait(&mut self, at_most: Duration) -> Result<Option<Stop>, TargetError> {
@@ -137,24 +168,15 @@ impl RunControl for GdbRemote {
         register: Register,
         value: u64,
     ) -> Result<(), TargetError> {
-        let request = || format!("a write of {register:?}");
-        if let Register::Sys(reg) = register {
-            let name = reg.name();
-            let reason = format!("QEMU ignores writes of system registers such as {name}");
-            return Err(self.link.refused(&request(), reason));
-        }
-        let Some(numbered) = self.description.find(register) else {
-            return Err(self.link.refused(&request(), "it has no such register"));
-        };
+        let request = self.write_request(register, value)?;
         if let Some(select) = self.select(core)? {
             self.current = None;
             self.link.command(&select)?;
             self.current = Some(core);
         }
-        let mut text = format!("P{:x}=", numbered.number).into_bytes();
-        let size = (numbered.size as usize).min(8);
-        hex::encode(&value.to_le_bytes()[..size], &mut text);
-        self.link.command(&String::from_utf8_lossy(&text))
+        self.link.command(&String::from_utf8_lossy(&request))?;
+        self.written.insert(register);
+        Ok(())
     }
 
     fn write_physical(&mut self, address: Pa, bytes: &[u8]) -> Result<(), TargetError> {
@@ -191,6 +213,25 @@ impl RunControl for GdbRemote {
 }
 
 impl GdbRemote {
+    /// The `P` of a core register.
+    fn write_request(&self, register: Register, value: u64) -> Result<Vec<u8>, TargetError> {
+        let refused = |reason: &str| {
+            self.link
+                .refused(&format!("a write of {register:?}"), reason)
+        };
+        if let Register::Sys(reg) = register {
+            let name = reg.name();
+            let reason = format!("QEMU ignores writes of system registers such as {name}");
+            return Err(refused(&reason));
+        }
+        let numbered = self.description.find(register);
+        let numbered = numbered.ok_or_else(|| refused("it has no such register"))?;
+        let mut text = format!("P{:x}=", numbered.number).into_bytes();
+        let size = (numbered.size as usize).min(8);
+        hex::encode(&value.to_le_bytes()[..size], &mut text);
+        Ok(text)
+    }
+
     /// Halts a running target, since a stub listens only then.
     fn halt_to_leave(&mut self) -> Result<(), TargetError> {
         if !self.link.is_running() {

@@ -3,3 +3,4 @@
 pub mod insn;
 pub mod paging;
 pub mod regime;
+pub mod simulate;
