@@ -382,27 +382,3 @@ fn mutated_and_cut() {
         poke(&bytes);
     });
 }
-
-/// `HVDAP_TEST_DUMP` names a file of QEMU's `dump-guest-memory`.
-#[test]
-#[ignore = "needs HVDAP_TEST_DUMP"]
-fn of_qemu() {
-    let dump = std::env::var("HVDAP_TEST_DUMP").expect("HVDAP_TEST_DUMP names a file");
-    let mut snapshot = Snapshot::open(dump.as_ref()).expect("opens");
-    assert_eq!(snapshot.damage(), [""; 0]);
-    let wanted = [
-        Register::Pc,
-        Register::Sp,
-        Register::Pstate,
-        Register::Sys(SysReg::VttbrEl2),
-    ];
-    for core in (0..snapshot.cores() as u16).map(Pcpu) {
-        let values = snapshot.registers(core, &wanted).expect("told");
-        assert!(values[..3].iter().all(Option::is_some) && values[3].is_none());
-    }
-    assert!(
-        snapshot
-            .ram()
-            .is_ok_and(|ram| ram.is_some_and(|ram| !ram.is_empty()))
-    );
-}

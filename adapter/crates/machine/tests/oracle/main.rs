@@ -120,7 +120,6 @@ impl Outcome {
 
 /// Writes what `at.S` works on; see README.md.
 #[test]
-#[ignore = "only needed to make par.bin again"]
 #[expect(clippy::disallowed_methods, reason = "writes files for QEMU")]
 fn write_input() {
     let (memory, cases) = cases::all();
