@@ -31,8 +31,8 @@ pub(crate) fn images(artefacts: &Path) -> [String; 3] {
 }
 
 impl Gdb {
-    /// Starts gdb, loads images and connects.
-    pub(crate) fn attach(images: &[String], socket: &str) -> Gdb {
+    /// Starts gdb and loads images.
+    pub(crate) fn start(images: &[String]) -> Gdb {
         let mut process = Command::new("gdb-multiarch")
             .args(["-nx", "-q", "-i=mi2"])
             .stdin(Stdio::piped())
@@ -71,8 +71,12 @@ impl Gdb {
         for image in images {
             gdb.ask(image);
         }
-        gdb.ask(&format!("target remote {socket}"));
         gdb
+    }
+
+    /// Connects to a stub, which halts the machine.
+    pub(crate) fn connect(&mut self, socket: &str) {
+        self.ask(&format!("target remote {socket}"));
     }
 
     /// Runs a command line to its `^done`.

@@ -12,6 +12,7 @@ pub(crate) struct Row {
     gdb: String,
     ratio: String,
     reached: &'static str,
+    missing: bool,
 }
 
 /// Whether a figure must stay below or get above its bound.
@@ -92,6 +93,7 @@ impl Row {
             gdb,
             ratio,
             reached,
+            missing: false,
         }
     }
 
@@ -116,7 +118,13 @@ impl Row {
             gdb: String::new(),
             ratio: String::new(),
             reached: "",
+            missing: true,
         }
+    }
+
+    /// Whether it could not be measured.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.missing
     }
 }
 
@@ -139,6 +147,7 @@ pub(crate) fn print(rows: &[Row]) {
         gdb: "gdb".to_owned(),
         ratio: "ratio".to_owned(),
         reached: "reached",
+        missing: false,
     };
     let cells = |row: &Row| {
         [

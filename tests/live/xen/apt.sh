@@ -1,4 +1,4 @@
-# Sourced by `build` and `debian`: Debian's packages of every architecture we need, without root and without touching the
+# Sourced by `build`, `debian` and `debug-kernel`: Debian's packages of every architecture we need, without root and without touching the
 # machine's own apt lists. `work` is the folder everything is kept in.
 
 # The mirror the machine uses for a suite, by deb822 or one-line source files; else Debian's own.
@@ -38,4 +38,16 @@ apt_lists() {
   done >apt/sources.list
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $main bookworm-backports main" >>apt/sources.list
   apt apt-get update
+}
+
+# The newest package whose name begins and ends so.
+newest() { # PATTERN
+  apt apt-cache pkgnames "${1%%\**}" | grep -E "^${1/\*/.*}\$" | sort -V | tail -n 1
+}
+
+fetch() { # PACKAGE
+  apt apt-get download "$1:arm64" >&2
+  rm -rf tree
+  dpkg-deb -x "${1}"_*_arm64.deb tree
+  rm "${1}"_*_arm64.deb
 }

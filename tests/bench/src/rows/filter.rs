@@ -1,7 +1,7 @@
 //! A breakpoint in the hot loop that both guests run, wanted by neither: what a hit costs, how many pass, and whether
 //! `pause` still works.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use journeys::elf;
 use journeys::journey::XEN;
@@ -22,8 +22,14 @@ pub(crate) fn measure(effort: Effort) -> Vec<Row> {
     };
     let program = target.artefacts.join("tbapp");
     let address = elf::instruction(&program, elf::symbol(&program, "mix"), LOOP);
-    let ours = ours(&target, address, effort);
-    let theirs = with_gdb(&target, address, effort);
+    let (mut ours, mut theirs) = (Figures::default(), Figures::default());
+    let mut gdb = None;
+    // In turns: what else the machine does, and where the guests are, then weighs on both alike.
+    for _ in 0..effort.rounds {
+        with_hvdap(&target, address, effort, &mut ours);
+        gdb = with_gdb(&target, address, effort, gdb, &mut theirs);
+    }
+    let (ours, theirs) = (ours.summed_up(effort), theirs.summed_up(effort));
     let pause = theirs
         .pause
         .map_or(Gdb::Longer(effort.patience), Gdb::Value);
@@ -60,14 +66,24 @@ pub(crate) fn measure(effort: Effort) -> Vec<Row> {
     ]
 }
 
+/// What all rounds gave, one entry for each hit or pause.
+#[derive(Default)]
 struct Figures {
+    costs: Vec<f64>,
+    round_trips: Vec<f64>,
+    /// `None` where it was not answered in time.
+    pauses: Vec<Option<f64>>,
+}
+
+struct Sum {
     cost: f64,
     round_trips: f64,
     rate: f64,
+    /// `None` when one was not answered in time.
     pause: Option<f64>,
 }
 
-fn ours(target: &Target, address: u64, effort: Effort) -> Figures {
+fn with_hvdap(target: &Target, address: u64, effort: Effort, figures: &mut Figures) {
     let tap = Tap::on(&target.gdb_socket());
     let debugger = Debugger::attach(&tap.gdb(), &machine::plain(target), Presentation::Sessions);
     // The hypervisor never executes there: every hit is a guest's, and wrong.
@@ -76,60 +92,82 @@ fn ours(target: &Target, address: u64, effort: Effort) -> Figures {
     drop(tap.take());
     debugger.resume(XEN);
     std::thread::sleep(effort.counting);
-    let packets = tap.take();
+    figures.add(&tap.take());
     let thread = debugger.threads(XEN)[0].id;
     let asked = Instant::now();
     debugger
         .root()
         .request("pause", json!({ "threadId": thread }));
     let pause = (debugger.stopped().at - asked).as_secs_f64();
+    figures.pauses.push(Some(pause));
     debugger.disconnect();
-    figures(&packets, effort.counting, Some(pause))
 }
 
-fn with_gdb(target: &Target, address: u64, effort: Effort) -> Figures {
+/// Gives gdb back for the next round, unless it does not answer any more.
+fn with_gdb(
+    target: &Target,
+    address: u64,
+    effort: Effort,
+    gdb: Option<gdb::Gdb>,
+    figures: &mut Figures,
+) -> Option<gdb::Gdb> {
+    let mut gdb = gdb.unwrap_or_else(|| gdb::Gdb::start(&gdb::images(target.artefacts)));
     let tap = Tap::on(&target.gdb_socket());
-    let socket = tap.gdb().replace("gdb:unix:", "");
-    let mut gdb = gdb::Gdb::attach(&gdb::images(target.artefacts), &socket);
+    gdb.connect(&tap.gdb().replace("gdb:unix:", ""));
     gdb.ask(&format!("break *{address:#x} if ($VTTBR_EL2 >> 48) == 7"));
     drop(tap.take());
     gdb.go();
     std::thread::sleep(effort.counting);
-    let packets = tap.take();
+    figures.add(&tap.take());
     let asked = Instant::now();
-    let pause = gdb
-        .interrupt(effort.patience)
-        .map(|line| (line.at - asked).as_secs_f64());
-    figures(&packets, effort.counting, pause)
+    let pause = gdb.interrupt(effort.patience);
+    let answered = pause.is_some();
+    let pause = pause.map(|line| (line.at - asked).as_secs_f64());
+    figures.pauses.push(pause);
+    if !answered {
+        return None;
+    }
+    gdb.ask("delete");
+    gdb.ask("detach");
+    Some(gdb)
 }
 
-/// A hit is a stop reply after `c`, and over when `c` is sent again; the step between is part of it.
-fn figures(packets: &[Packet], time: Duration, pause: Option<f64>) -> Figures {
-    let (mut costs, mut trips) = (Vec::new(), Vec::new());
-    let mut hit: Option<(Instant, u32)> = None;
-    let mut last = Sender::Debugger;
-    for packet in packets {
-        let turn = packet.sender == Sender::Debugger && last == Sender::Stub;
-        last = packet.sender;
-        hit = match hit {
-            None if packet.sender == Sender::Stub && packet.text.starts_with('T') => {
-                Some((packet.at, 0))
-            }
-            Some((began, round_trips)) if turn && resumes(&packet.text) => {
-                costs.push((packet.at - began).as_secs_f64());
-                trips.push(f64::from(round_trips));
-                None
-            }
-            Some((began, round_trips)) => Some((began, round_trips + u32::from(turn))),
-            None => None,
-        };
+impl Figures {
+    /// A hit is a stop reply after `c`, and over when `c` is sent again; the step between is part of it.
+    fn add(&mut self, packets: &[Packet]) {
+        let mut hit: Option<(Instant, u32)> = None;
+        let mut last = Sender::Debugger;
+        for packet in packets {
+            let turn = packet.sender == Sender::Debugger && last == Sender::Stub;
+            last = packet.sender;
+            hit = match hit {
+                None if packet.sender == Sender::Stub && packet.text.starts_with('T') => {
+                    Some((packet.at, 0))
+                }
+                Some((began, round_trips))
+                    if packet.sender == Sender::Debugger && resumes(&packet.text) =>
+                {
+                    self.costs.push((packet.at - began).as_secs_f64());
+                    // What went out together with it waited for nothing.
+                    self.round_trips
+                        .push(f64::from(round_trips - u32::from(!turn)));
+                    None
+                }
+                Some((began, round_trips)) => Some((began, round_trips + u32::from(turn))),
+                None => None,
+            };
+        }
     }
-    let rate = costs.len() as f64 / time.as_secs_f64();
-    Figures {
-        cost: median(costs),
-        round_trips: median(trips),
-        rate,
-        pause,
+
+    fn summed_up(self, effort: Effort) -> Sum {
+        let pauses: Option<Vec<f64>> = self.pauses.into_iter().collect();
+        let time = effort.counting.as_secs_f64() * effort.rounds as f64;
+        Sum {
+            rate: self.costs.len() as f64 / time,
+            cost: median(self.costs),
+            round_trips: median(self.round_trips),
+            pause: pauses.map(median),
+        }
     }
 }
 

@@ -89,7 +89,8 @@ fn through_dap(target: &Target, machine: &serde_json::Value, text: u64, effort: 
 /// gdb reads by virtual addresses of whichever VM is current: only when that is DomU.
 fn with_gdb(target: &Target, text: u64, effort: Effort) -> Option<f64> {
     let socket = target.gdb_socket().display().to_string();
-    let mut gdb = gdb::Gdb::attach(&[], &socket);
+    let mut gdb = gdb::Gdb::start(&[]);
+    gdb.connect(&socket);
     let file = target.run.join("gdb.dump").display().to_string();
     let command = format!(
         "dump binary memory {file} {text:#x} {:#x}",

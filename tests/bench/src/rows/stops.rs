@@ -92,7 +92,8 @@ fn stop_reply(packets: &[Packet]) -> Option<Instant> {
 fn with_gdb(target: &Target, effort: Effort) -> (f64, f64) {
     let tap = Tap::on(&target.gdb_socket());
     let socket = tap.gdb().replace("gdb:unix:", "");
-    let mut gdb = gdb::Gdb::attach(&gdb::images(target.artefacts), &socket);
+    let mut gdb = gdb::Gdb::start(&gdb::images(target.artefacts));
+    gdb.connect(&socket);
     let (mut stops, mut stacks) = (Vec::new(), Vec::new());
     for _ in 0..effort.runs {
         gdb.go();
