@@ -3,7 +3,7 @@
 //! The target knows only virtual addresses and stops every VM there. Whose hit it was is decided at each stop; see
 //! [`Breakpoints::at`] and the engine's verdict.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use machine::Va;
 use machine::target::Trap;
@@ -117,7 +117,7 @@ impl Breakpoints {
 
     /// The traps that have to be armed.
     #[must_use]
-    pub fn traps(&self) -> HashSet<Trap> {
+    pub fn traps(&self) -> BTreeSet<Trap> {
         self.list
             .iter()
             .flat_map(|one| &one.locations)

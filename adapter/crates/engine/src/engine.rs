@@ -3,13 +3,13 @@
 //! Everything that happens is an [`Input`]. Requests are closures run on the engine's thread, so they may read a halt
 //! and never race with a stop. The engine never blocks on a running target: back ends deliver a stop as an input.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use awareness::Hypervisor;
 use machine::target::{EventSink, HaltRequest, Trap};
-use machine::{Pcpu, Target, TargetEvent};
+use machine::{Pcpu, Target, TargetEvent, Va};
 use symbols::Image;
 
 use crate::breakpoints::Breakpoints;
@@ -87,10 +87,12 @@ pub struct Engine {
     pub(crate) breakpoints: Breakpoints,
     pub(crate) stepping: Option<Stepping>,
     pub(crate) stacks: Stacks,
-    pub(crate) armed: HashSet<Trap>,
+    pub(crate) armed: BTreeSet<Trap>,
     /// The cores whose trap was dealt with: each has to be stepped over that instruction before the rest runs.
     pub(crate) at_trap: BTreeMap<Pcpu, Trap>,
     pub(crate) passing: Passing,
+    /// Where the user found the core that stopped: it goes on from there, also past a trap set meanwhile.
+    pub(crate) found_at: Option<(Pcpu, Va)>,
     pub(crate) stop: Option<StopView>,
     pub(crate) pause_asked: Option<Option<ThreadId>>,
     pub(crate) inputs: Receiver<Input>,
@@ -132,9 +134,10 @@ impl Engine {
             breakpoints: Breakpoints::default(),
             stepping: None,
             stacks: Stacks::default(),
-            armed: HashSet::new(),
+            armed: BTreeSet::new(),
             at_trap: BTreeMap::new(),
             passing: Passing::default(),
+            found_at: None,
             stop: None,
             pause_asked: None,
             inputs,

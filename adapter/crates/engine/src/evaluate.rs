@@ -136,7 +136,7 @@ impl Engine {
             };
             match self.evaluate(group, frame, expression) {
                 Ok(item) => text.push_str(&item.value),
-                Err(error) => text.push_str(&format!("<{error}>")),
+                Err(error) => text.push_str(&format!("<{}>", unpointed(&error.to_string()))),
             }
             rest = behind;
         }
@@ -198,6 +198,14 @@ impl Problem {
             message: self.message,
         }
         .shown(text)
+    }
+}
+
+/// The reason alone, without the expression and the line that points into it (see [`Problem::shown`]).
+fn unpointed(error: &str) -> &str {
+    match error.rsplit_once('\n') {
+        Some((_, pointer)) => pointer.trim_start_matches([' ', '^']),
+        None => error,
     }
 }
 

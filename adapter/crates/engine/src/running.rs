@@ -88,7 +88,11 @@ impl Engine {
         };
         let mut target = halt.release();
         self.stacks.clear();
-        let outcome = match self.arm(target.as_mut()) {
+        let armed = self.arm(target.as_mut());
+        if let Some((core, pc)) = self.found_at.take() {
+            self.at_trap.entry(core).or_insert(Trap::Execute(pc));
+        }
+        let outcome = match armed {
             Ok(Some(refusal)) => return self.give_up_step(target, &refusal),
             Ok(None) => self.set_running(target.as_mut(), how),
             Err(error) => Err(error),

@@ -1,7 +1,7 @@
 //! What a stop means: somebody's breakpoint, the end of a step, or nothing the user asked for.
 
 use machine::target::Trap;
-use machine::{El, Pcpu, Resume, Stop, StopReason, TargetError};
+use machine::{El, Pcpu, Resume, Stop, StopReason, TargetError, Va};
 
 use crate::context::{Context, Owner, identify};
 use crate::engine::{Engine, State};
@@ -187,6 +187,10 @@ impl Engine {
     }
 
     pub(crate) fn report(&mut self, core: Pcpu, cause: StopCause) {
+        if let State::Halted(halt) = &self.state {
+            let pc = awareness::MachineView::registers(halt, core).pc;
+            self.found_at = pc.map(|pc| (core, Va(pc)));
+        }
         let asked = self.pause_asked.take().flatten();
         let asked = asked
             .filter(|thread| cause == StopCause::Paused && self.groups.thread(*thread).is_some());

@@ -99,7 +99,7 @@ pub trait Target: Send {
 }
 
 /// A code breakpoint or watchpoint as the hardware or stub knows it: a virtual address, in whatever VM.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trap {
     /// Before the instruction at the address executes.
     Execute(Va),
@@ -115,7 +115,7 @@ pub enum Trap {
 }
 
 /// Kinds of data access.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
     /// Loads.
     Read,

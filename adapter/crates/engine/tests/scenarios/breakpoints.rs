@@ -137,7 +137,7 @@ fn log_messages_do_not_stop() {
         },
         &[],
         // Two lines, as for a console: a log line would do with one.
-        &["<nothing\n^^^^^^^ VM 1 has no symbol nothing in any image: none is known to run there>"],
+        &["<VM 1 has no symbol nothing in any image: none is known to run there>"],
     );
 }
 

@@ -59,6 +59,29 @@ fn a_running_target_is_not_read() {
 }
 
 #[test]
+fn a_breakpoint_set_where_the_core_was_found_is_not_hit_before_it_moves() {
+    check(
+        two_vms(),
+        [
+            resume(),
+            pause(),
+            breakpoints([at(0x100, "VM 1")]),
+            resume(),
+            counts(),
+        ],
+        "> continued
+         run
+         halt
+         > paused in VM 1 (VMID 1), vCPU 0 on pCPU 0, EL1
+         > continued
+         arm 0x100
+         step 0
+         run
+         = 1 of 1: 0 hits, 0 filtered",
+    );
+}
+
+#[test]
 fn a_pause_shows_the_thread_that_was_asked_for() {
     check(
         two_vms(),
