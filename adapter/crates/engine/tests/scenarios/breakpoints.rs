@@ -136,7 +136,6 @@ fn log_messages_do_not_stop() {
             ..log("{nothing}")
         },
         &[],
-        // Two lines, as for a console: a log line would do with one.
         &["<VM 1 has no symbol nothing in any image: none is known to run there>"],
     );
 }
