@@ -97,6 +97,12 @@ impl Config {
         }
     }
 
+    /// Whether a VM of this name, in whatever case, is described.
+    #[must_use]
+    pub fn names_vm(&self, name: &str) -> bool {
+        self.vms.iter().any(|vm| vm.name.eq_ignore_ascii_case(name))
+    }
+
     /// A message that begins with an image's name, with the place where the user named that image before it.
     #[must_use]
     pub fn with_place(&self, text: &str) -> String {

@@ -6,6 +6,7 @@ use engine::view::{BreakpointRequest, BreakpointScope, BreakpointSet, GroupId, G
 use serde_json::json;
 
 use super::{Answer, Reply, body};
+use crate::config::Config;
 use crate::connection::Session;
 use crate::convert::{self, ANY_VM};
 use crate::hub::Machine;
@@ -144,7 +145,7 @@ async fn apply(
     let mut requests = Vec::new();
     let mut outcome: Vec<Option<String>> = Vec::new();
     for (mut request, mode) in wanted {
-        match scope(session, mode.as_deref(), &groups) {
+        match scope(session, mode.as_deref(), &groups, &machine.config) {
             Ok(scope) => {
                 request.scope = scope;
                 requests.push(request);
@@ -190,6 +191,7 @@ fn scope(
     session: &Session,
     mode: Option<&str>,
     groups: &[GroupView],
+    config: &Config,
 ) -> Result<BreakpointScope, String> {
     let own = session
         .group()
@@ -197,9 +199,12 @@ fn scope(
     match mode {
         None => Ok(own),
         Some(ANY_VM) => Ok(BreakpointScope::Any),
-        Some(name) => group_named(name, groups)
-            .map(BreakpointScope::Group)
-            .ok_or_else(|| format!("there is no VM named `{name}`")),
+        Some(name) => match group_named(name, groups) {
+            Some(group) => Ok(BreakpointScope::Group(group)),
+            // It has that name once its image was found in it.
+            None if config.names_vm(name) => Ok(BreakpointScope::Named(name.to_owned())),
+            None => Err(format!("there is no VM named `{name}`")),
+        },
     }
 }
 

@@ -255,7 +255,7 @@ fn hit_condition_help(text: &str) -> String {
 fn unbound(request: &BreakpointRequest, groups: &Groups) -> String {
     let mut asked = groups
         .iter()
-        .filter(|group| in_scope(request.scope, group))
+        .filter(|group| in_scope(&request.scope, group))
         .peekable();
     if asked.peek().is_none() {
         return "the VM this breakpoint is for is not there: it binds when it appears".to_owned();
@@ -272,10 +272,11 @@ fn unbound(request: &BreakpointRequest, groups: &Groups) -> String {
     }
 }
 
-fn in_scope(scope: BreakpointScope, group: &Group) -> bool {
+fn in_scope(scope: &BreakpointScope, group: &Group) -> bool {
     match scope {
         BreakpointScope::Any => true,
-        BreakpointScope::Group(id) => group.id == id,
+        BreakpointScope::Group(id) => group.id == *id,
+        BreakpointScope::Named(name) => group.name.eq_ignore_ascii_case(name),
     }
 }
 
@@ -291,7 +292,7 @@ fn locate(request: &BreakpointRequest, groups: &Groups) -> Vec<Location> {
     let named = |group: &&Group| vm.is_none_or(|vm| group.name.eq_ignore_ascii_case(vm));
     for group in groups
         .iter()
-        .filter(|group| in_scope(request.scope, group))
+        .filter(|group| in_scope(&request.scope, group))
         .filter(named)
     {
         match &request.place {

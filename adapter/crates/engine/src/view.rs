@@ -183,10 +183,12 @@ pub struct ScopeView {
 }
 
 /// Which groups a breakpoint is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum BreakpointScope {
     /// One group.
     Group(GroupId),
+    /// The VM of this name, in whatever case: it may not have been recognised yet.
+    Named(String),
     /// Every VM and the hypervisor.
     Any,
 }

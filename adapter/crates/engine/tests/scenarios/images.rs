@@ -165,14 +165,43 @@ fn an_image_is_looked_for_past_a_vm_that_is_not_up() {
 
 #[test]
 fn a_line_binds_where_its_code_is() {
+    check_lines(
+        BreakpointScope::Any,
+        "= 0x1008: Guest: main
+         = 0x1048: Guest: helper
+         = nowhere: no image has code for /src/first.c:99: check the source-map of the machine file",
+    );
+}
+
+#[test]
+fn a_vm_may_be_named_before_it_is_recognised() {
+    let named = |name: &str| BreakpointScope::Named(name.to_owned());
+    check_lines(
+        named("guest"),
+        "= 0x1008: Guest: main
+         = 0x1048: Guest: helper
+         = nowhere: no image has code for /src/first.c:99: check the source-map of the machine file",
+    );
+    check_lines(
+        named("Other"),
+        "= nowhere: the VM this breakpoint is for is not there: it binds when it appears
+         = nowhere: the VM this breakpoint is for is not there: it binds when it appears
+         = nowhere: the VM this breakpoint is for is not there: it binds when it appears",
+    );
+}
+
+/// Breakpoints at a line of `main`, one of `helper` and one nowhere.
+#[track_caller]
+fn check_lines(scope: BreakpointScope, expected: &str) {
     let line = |line| {
+        let scope = scope.clone();
         ask(move |engine| {
             let request = BreakpointRequest {
                 place: Place::Line {
                     path: "/src/first.c".to_owned(),
                     line,
                 },
-                scope: BreakpointScope::Any,
+                scope: scope.clone(),
                 condition: None,
                 hit_condition: None,
                 log_message: None,
@@ -188,13 +217,7 @@ fn a_line_binds_where_its_code_is() {
             format!("{at}: {}", views[0].message)
         })
     };
-    check(
-        machine(),
-        [line(11), line(21), line(99)],
-        "= 0x1008: Guest: main
-         = 0x1048: Guest: helper
-         = nowhere: no image has code for /src/first.c:99: check the source-map of the machine file",
-    );
+    check(machine(), [line(11), line(21), line(99)], expected);
 }
 
 #[test]
