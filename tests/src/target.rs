@@ -37,6 +37,12 @@ pub fn debian() -> Option<&'static Path> {
     find(&FOUND, "debian")
 }
 
+/// The folder of Debian 12's own QEMU, `None` when it is not here: the test is then skipped.
+fn qemu_7_2() -> Option<&'static Path> {
+    static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
+    find(&FOUND, "qemu-7.2")
+}
+
 fn find(found: &'static OnceLock<Option<PathBuf>>, kind: &str) -> Option<&'static Path> {
     let found = found.get_or_init(|| {
         let script = root().join("tests/live/xen/find");
@@ -71,6 +77,13 @@ impl Variant {
             guests: 2,
             ..Variant::default()
         }
+    }
+
+    /// On QEMU 7.2, whose stub speaks a little otherwise; `None` when it is not here.
+    #[must_use]
+    pub fn on_qemu_7_2() -> Option<Variant> {
+        let program = qemu_7_2()?.join("usr/bin/qemu-system-aarch64");
+        Some(Variant::plain().with("QEMU", &program.to_string_lossy()))
     }
 
     /// The same kernel in both guests.

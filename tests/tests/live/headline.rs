@@ -54,6 +54,14 @@ fn in_one_session() {
 }
 
 #[test]
+fn on_qemu_7_2() {
+    let Some(variant) = Variant::on_qemu_7_2() else {
+        return;
+    };
+    check(&Case { variant, ..plain() }, Presentation::Sessions);
+}
+
+#[test]
 fn twins_in_sessions() {
     check(&twins(), Presentation::Sessions);
 }

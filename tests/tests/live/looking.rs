@@ -40,6 +40,7 @@ pub(crate) fn stacks(debugger: &Debugger, group: &str) {
         assert!(!stack.is_empty(), "{group} {thread:?}");
         let kernel: Vec<_> = stack
             .iter()
+            .filter(|frame| !frame.label)
             .filter(|frame| frame.address.is_some_and(|address| address >> 63 == 1))
             .collect();
         // The trampoline of page-table isolation lies outside of the kernel's image, and has no caller.

@@ -253,8 +253,12 @@ impl Scene<'_> {
         let of_frame = self
             .frame
             .and_then(|index| self.frames[index].placed.as_ref());
-        of_frame
-            .or_else(|| self.group.images.first())
+        // A frame may see the image at another place too, where its code alone is mapped (Linux's entry trampoline).
+        let own = of_frame.map(|placed| {
+            let is_same = |own: &&PlacedImage| Arc::ptr_eq(&own.image, &placed.image);
+            self.group.images.iter().find(is_same).unwrap_or(placed)
+        });
+        own.or_else(|| self.group.images.first())
             .filter(|placed| placed.image.is_prepared())
     }
 
