@@ -1,0 +1,8 @@
+//! What trace bytes say: records of hypervisors and guests become [`event::Event`]s on one clock, and those become lanes
+//! of spans that any window can be drawn from.
+//!
+//! Knows the formats (Xen's trace buffers and files, hvtrace, Linux' trace.dat), the counter, and what scheduling means.
+//! Does not know targets, symbols, files or drawing: bytes come in, values go out. Bad bytes become gaps with a reason.
+//! Start reading at `event`.
+
+pub mod event;
