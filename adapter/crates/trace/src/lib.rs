@@ -6,3 +6,5 @@
 //! Start reading at `event`.
 
 pub mod event;
+pub mod format;
+pub mod merge;

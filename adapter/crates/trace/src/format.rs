@@ -1,0 +1,18 @@
+//! The formats, one room each, and how a file's own first bytes tell which it is.
+
+pub mod xen;
+
+/// A kind of file that can be read here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// What `xentrace` writes: see [`xen::file`].
+    Xentrace,
+}
+
+/// Tells a file's kind from its first bytes, twelve of which are enough. `None` for anything else.
+pub fn detect(bytes: &[u8]) -> Option<Kind> {
+    if xen::file::is_xentrace(bytes) {
+        return Some(Kind::Xentrace);
+    }
+    None
+}

@@ -1,0 +1,231 @@
+//! The records of one pCPU in a row: time never goes back, and what cannot be read is a gap with a reason.
+
+use machine::ids::Pcpu;
+
+use super::record::{self, Header, LONGEST, Record};
+use crate::event::{Event, Reason, Ticks, What};
+
+/// A step in time that is believed unasked, in ticks: hours at any frequency. A longer one is believed unless the next record goes back.
+const LONG_STEP: u64 = 1 << 44;
+
+/// What carries over from one run of bytes of a pCPU to its next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Whose records.
+    pub pcpu: Pcpu,
+    /// The time of the last one, zero before the first.
+    pub time: Ticks,
+}
+
+impl Position {
+    /// Before a pCPU's first record.
+    pub fn start(pcpu: Pcpu) -> Self {
+        Self {
+            pcpu,
+            time: Ticks(0),
+        }
+    }
+
+    /// A gap here, of which only the reason and the bytes are known.
+    pub fn gap(self, reason: Reason, bytes: u32) -> Event {
+        Event {
+            time: self.time,
+            pcpu: self.pcpu,
+            what: What::Unreadable { reason, bytes },
+        }
+    }
+}
+
+/// Iterates over the events in whole records of one pCPU, in the order they were written.
+///
+/// Times never decrease: a record without time has that of the one before, one whose time is before that (or leaps far ahead of
+/// its successor) is preceded by [`What::Unreadable`] with [`Reason::TimeBackwards`] and held at the last good time. After bytes
+/// that are no record, reading goes on at the next place where two records follow each other.
+#[derive(Clone, Debug)]
+pub struct Records<'a> {
+    rest: &'a [u8],
+    pcpu: Pcpu,
+    time: u64,
+    /// The gap before the record at hand has been handed out.
+    told: bool,
+}
+
+impl<'a> Records<'a> {
+    /// Reads `bytes`, which begin with a record, after what was read before.
+    pub fn new(position: Position, bytes: &'a [u8]) -> Self {
+        Self {
+            rest: bytes,
+            pcpu: position.pcpu,
+            time: position.time.0,
+            told: false,
+        }
+    }
+
+    /// Where reading has come to.
+    pub fn reached(&self) -> Position {
+        Position {
+            pcpu: self.pcpu,
+            time: Ticks(self.time),
+        }
+    }
+
+    fn event(&self, what: What) -> Event {
+        Event {
+            time: Ticks(self.time),
+            pcpu: self.pcpu,
+            what,
+        }
+    }
+
+    /// The usual case: a record with time, not at the very end, that says something. `None` leaves everything as it was.
+    #[inline(always)]
+    fn usual(&mut self) -> Option<Event> {
+        let bytes = self.rest.first_chunk::<LONGEST>()?;
+        let word = |n: usize| {
+            u32::from_le_bytes([
+                bytes[4 * n],
+                bytes[4 * n + 1],
+                bytes[4 * n + 2],
+                bytes[4 * n + 3],
+            ])
+        };
+        let header = Header(word(0));
+        let time = u64::from(word(1)) | u64::from(word(2)) << 32;
+        if !header.has_time() || time.wrapping_sub(self.time) > LONG_STEP {
+            return None;
+        }
+        let words = std::array::from_fn(|n| word(n + 3));
+        let what = record::meaning(header, &words).ok()?;
+        self.time = time;
+        self.rest = &self.rest[header.size()..];
+        self.told = false;
+        Some(self.event(what))
+    }
+
+    /// Everything else: records without time, about the buffer, at the end, or bad.
+    #[cold]
+    fn unusual(&mut self) -> Option<Event> {
+        while !self.rest.is_empty() {
+            let record = match Record::read(self.rest) {
+                Ok(record) => record,
+                Err(Reason::Truncated) => return self.give_up(Reason::Truncated),
+                Err(reason) => return self.skip_garbage(reason),
+            };
+            match record.header.id() {
+                record::WRAP_BUFFER => self.rest = &self.rest[record.header.size()..],
+                // Whose the records after it are cannot be told any more.
+                record::CPU_CHANGE => return self.give_up(Reason::BadValue),
+                _ => return self.one(&record),
+            }
+        }
+        None
+    }
+
+    fn one(&mut self, record: &Record) -> Option<Event> {
+        let what = match self.meaning(record) {
+            Ok(what) => what,
+            Err(reason) => return self.skip_garbage(reason),
+        };
+        match self.believed(record) {
+            Ok(time) => self.time = time,
+            Err(_) if !self.told => {
+                self.told = true;
+                return Some(self.reached().gap(Reason::TimeBackwards, 0));
+            }
+            Err(instead) => self.time = instead,
+        }
+        self.told = false;
+        self.rest = &self.rest[record.header.size()..];
+        Some(self.event(what))
+    }
+
+    /// What the record says; for lost records, the loss lies between the record before and this one.
+    fn meaning(&self, record: &Record) -> Result<What, Reason> {
+        if record.header.id() != record::LOST_RECORDS {
+            return record::meaning(record.header, &record.words);
+        }
+        if record.header.words() < 4 {
+            return Err(Reason::BadSize);
+        }
+        let [records, _, low, high, ..] = record.words;
+        let latest = record.time.map_or(self.time, |time| time.0.max(self.time));
+        let since = u64::from(low) | u64::from(high) << 32;
+        Ok(What::Lost {
+            records,
+            since: Ticks(since.clamp(self.time, latest)),
+        })
+    }
+
+    /// The record's time, or in its stead the last good one.
+    fn believed(&self, record: &Record) -> Result<u64, u64> {
+        let Some(Ticks(time)) = record.time else {
+            return Ok(self.time);
+        };
+        if time < self.time {
+            return Err(self.time);
+        }
+        if time - self.time <= LONG_STEP {
+            return Ok(time);
+        }
+        match self.time_after(record) {
+            Some(next) if next < time && self.time == 0 => Err(next),
+            Some(next) if next < time => Err(self.time),
+            _ => Ok(time),
+        }
+    }
+
+    /// The time of the record after this one, if it has one.
+    fn time_after(&self, record: &Record) -> Option<u64> {
+        let next = self.rest.get(record.header.size()..)?;
+        Some(Record::read(next).ok()?.time?.0)
+    }
+
+    fn give_up(&mut self, reason: Reason) -> Option<Event> {
+        self.skip(self.rest.len(), reason)
+    }
+
+    /// Passes over what is no record: exactly its own size if a record follows there, else up to the next two records in a row.
+    fn skip_garbage(&mut self, reason: Reason) -> Option<Event> {
+        let size = word_at(self.rest).map_or(4, |word| Header(word).size());
+        let framed = self.rest.get(size..).is_some_and(|next| self.follows(next));
+        let skipped = if framed {
+            Some(size)
+        } else {
+            (4..self.rest.len())
+                .step_by(4)
+                .find(|at| self.follows(&self.rest[*at..]))
+        };
+        self.skip(skipped.unwrap_or(self.rest.len()), reason)
+    }
+
+    fn skip(&mut self, bytes: usize, reason: Reason) -> Option<Event> {
+        self.rest = &self.rest[bytes..];
+        let bytes = bytes.try_into().unwrap_or(u32::MAX);
+        Some(self.reached().gap(reason, bytes))
+    }
+
+    /// Whether `bytes` begin with a record of this pCPU's near future, and end after it or go on with another record.
+    fn follows(&self, bytes: &[u8]) -> bool {
+        let Ok(record) = Record::read(bytes) else {
+            return false;
+        };
+        let timely = record
+            .time
+            .is_some_and(|time| self.time == 0 || time.0.wrapping_sub(self.time) <= LONG_STEP);
+        let after = &bytes[record.header.size()..];
+        timely && (after.is_empty() || Record::read(after).is_ok())
+    }
+}
+
+impl Iterator for Records<'_> {
+    type Item = Event;
+
+    #[inline]
+    fn next(&mut self) -> Option<Event> {
+        self.usual().or_else(|| self.unusual())
+    }
+}
+
+fn word_at(bytes: &[u8]) -> Option<u32> {
+    bytes.first_chunk().map(|word| u32::from_le_bytes(*word))
+}
