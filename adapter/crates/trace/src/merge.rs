@@ -9,102 +9,123 @@ const FEW: usize = 16;
 const AHEAD: usize = 64;
 const AHEAD_IN_ALL: usize = 1 << 16;
 
+/// Events in order of time, a block at a time: decoding in a row is quicker than one by one between other work.
+///
+/// Every iterator over events is a stream. A decoder that can do better than being asked for one after the other is a stream itself.
+pub trait Stream {
+    /// Appends the next events to `block`, `most` of them while there are any.
+    fn read(&mut self, block: &mut Vec<Event>, most: usize);
+}
+
+impl<I: Iterator<Item = Event>> Stream for I {
+    fn read(&mut self, block: &mut Vec<Event>, most: usize) {
+        block.extend(self.take(most));
+    }
+}
+
 /// Merges streams, each in order of time, into one in order of time.
 ///
 /// Stable: of events at the same time, those of the earlier stream come first, and each stream keeps its own order. A stream that is
 /// not in order is handed out as it is, between the others as its times say. Streams are read some events ahead.
-pub fn merge<I: Iterator<Item = Event>>(streams: impl IntoIterator<Item = I>) -> Merge<I> {
-    let streams: Vec<I> = streams.into_iter().collect();
+pub fn merge<S: Stream>(streams: impl IntoIterator<Item = S>) -> Merge<S> {
+    let streams: Vec<S> = streams.into_iter().collect();
     let ahead = AHEAD_IN_ALL.checked_div(streams.len());
     let ahead = ahead.unwrap_or(0).clamp(1, AHEAD);
-    let streams: Vec<Stream<I>> = streams
+    let lanes: Vec<Lane<S>> = streams
         .into_iter()
-        .map(|events| Stream::new(events, ahead))
+        .map(|stream| Lane::new(stream, ahead))
         .collect();
-    let times: Vec<u64> = streams.iter().map(Stream::time).collect();
-    let tree = if streams.len() > FEW {
-        LoserTree::new(&times)
-    } else {
-        LoserTree::default()
-    };
+    let times: Vec<u64> = lanes.iter().map(Lane::time).collect();
+    let tree = (lanes.len() > FEW).then(|| LoserTree::new(&times));
+    let turn = next_turn(&times, tree.as_ref());
     Merge {
-        streams,
+        lanes,
         times,
         tree,
+        turn,
     }
 }
 
 /// Iterates over the events of all streams, made by [`merge`].
 #[derive(Clone, Debug)]
-pub struct Merge<I> {
-    streams: Vec<Stream<I>>,
-    /// The time of each one's next event, the last possible one where there is none.
+pub struct Merge<S> {
+    lanes: Vec<Lane<S>>,
+    /// The time of each one's next event, the last possible one where there is none. Not kept up while it is a lane's turn.
     times: Vec<u64>,
-    /// Empty with few streams.
-    tree: LoserTree,
+    /// None with few streams.
+    tree: Option<LoserTree>,
+    turn: Turn,
 }
 
-impl<I: Iterator<Item = Event>> Iterator for Merge<I> {
+/// Events come in bursts, so a stream goes on until another's next event is due.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    lane: usize,
+    /// The last time at which it is still before all others.
+    until: u64,
+}
+
+impl<S: Stream> Iterator for Merge<S> {
     type Item = Event;
 
     #[inline]
     fn next(&mut self) -> Option<Event> {
-        let first = if self.streams.len() > FEW {
-            self.tree.winner()
-        } else {
-            earliest(&self.times)
-        };
-        match self.streams.get(first)?.head() {
-            Some(event) => {
-                self.advance(first);
+        let lane = self.lanes.get_mut(self.turn.lane)?;
+        match lane.head() {
+            Some(event) if event.time.0 <= self.turn.until => {
+                lane.advance();
                 Some(event)
             }
-            None => self.at_the_last_time(),
+            _ => self.next_of_another(),
         }
     }
 }
 
-impl<I: Iterator<Item = Event>> Merge<I> {
-    /// Lets a stream's next event move up.
-    #[inline]
-    fn advance(&mut self, stream: usize) {
-        self.streams[stream].advance();
-        self.times[stream] = self.streams[stream].time();
-        if self.streams.len() > FEW {
-            self.tree.replay(stream, &self.times);
+impl<S: Stream> Merge<S> {
+    fn next_of_another(&mut self) -> Option<Event> {
+        let lane = self.turn.lane;
+        self.times[lane] = self.lanes[lane].time();
+        if let Some(tree) = &mut self.tree {
+            tree.replay(lane, &self.times);
         }
+        self.turn = next_turn(&self.times, self.tree.as_ref());
+        let lane = &mut self.lanes[self.turn.lane];
+        let Some(event) = lane.head() else {
+            return self.at_the_last_time();
+        };
+        lane.advance();
+        Some(event)
     }
 
     /// A stream that is at its end looks as if its next event were at the last possible time, where another may really have one.
     #[cold]
     fn at_the_last_time(&mut self) -> Option<Event> {
-        let has_event = |stream: &Stream<I>| stream.head().is_some();
-        let stream = self.streams.iter().position(has_event)?;
-        let event = self.streams[stream].head();
-        self.advance(stream);
+        let lane = self.lanes.iter_mut().find(|lane| lane.head().is_some())?;
+        let event = lane.head();
+        lane.advance();
         event
     }
 }
 
-/// A stream and its next events: decoding a block at a time is quicker than one by one between other work.
+/// A stream and its next events.
 #[derive(Clone, Debug)]
-struct Stream<I> {
-    events: I,
+struct Lane<S> {
+    stream: S,
     block: Vec<Event>,
     at: usize,
     ahead: usize,
 }
 
-impl<I: Iterator<Item = Event>> Stream<I> {
-    fn new(events: I, ahead: usize) -> Self {
-        let mut stream = Self {
-            events,
+impl<S: Stream> Lane<S> {
+    fn new(stream: S, ahead: usize) -> Self {
+        let mut lane = Self {
+            stream,
             block: Vec::new(),
             at: 0,
             ahead,
         };
-        stream.refill();
-        stream
+        lane.refill();
+        lane
     }
 
     #[inline]
@@ -114,9 +135,8 @@ impl<I: Iterator<Item = Event>> Stream<I> {
 
     #[inline]
     fn time(&self) -> u64 {
-        self.block
-            .get(self.at)
-            .map_or(u64::MAX, |event| event.time.0)
+        let head = self.block.get(self.at);
+        head.map_or(u64::MAX, |event| event.time.0)
     }
 
     #[inline]
@@ -131,19 +151,37 @@ impl<I: Iterator<Item = Event>> Stream<I> {
     fn refill(&mut self) {
         self.block.clear();
         self.at = 0;
-        self.block.extend(self.events.by_ref().take(self.ahead));
+        self.stream.read(&mut self.block, self.ahead);
     }
 }
 
-/// The first of the smallest.
+/// The first of the earliest, and how long it stays so.
 #[inline]
-fn earliest(times: &[u64]) -> usize {
-    let mut first = 0;
-    let mut least = u64::MAX;
-    for (stream, time) in times.iter().enumerate() {
+fn next_turn(times: &[u64], tree: Option<&LoserTree>) -> Turn {
+    match tree {
+        Some(tree) => tree.turn(times),
+        None => earliest(times),
+    }
+}
+
+/// Looks at all times: the first of the smallest, and the smallest but it.
+#[inline]
+fn earliest(times: &[u64]) -> Turn {
+    let mut first = Turn {
+        lane: 0,
+        until: u64::MAX,
+    };
+    let mut least = times.first().copied().unwrap_or(u64::MAX);
+    for (lane, time) in times.iter().enumerate().skip(1) {
         if *time < least {
-            first = stream;
+            // Those before this lane come first at the same time.
+            first = Turn {
+                lane,
+                until: least - 1,
+            };
             least = *time;
+        } else if *time < first.until {
+            first.until = *time;
         }
     }
     first
@@ -152,12 +190,13 @@ fn earliest(times: &[u64]) -> usize {
 /// A tournament among streams (Knuth, TAOCP 5.4.1): node 0 holds the winner, each inner node the loser of its match.
 ///
 /// Stream s enters at leaf `n + s` of an implicit tree whose node k has the children 2k and 2k + 1.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct LoserTree {
     nodes: Vec<u32>,
 }
 
 impl LoserTree {
+    /// At least two streams, fewer than 2³².
     fn new(times: &[u64]) -> Self {
         let count = times.len();
         let mut winners: Vec<u32> = vec![0; count];
@@ -177,9 +216,22 @@ impl LoserTree {
         Self { nodes }
     }
 
+    /// The winner, and until when: the second best has lost against it, so it is on the winner's way to the top.
     #[inline]
-    fn winner(&self) -> usize {
-        self.nodes[0] as usize
+    fn turn(&self, times: &[u64]) -> Turn {
+        let winner = self.nodes[0];
+        let mut until = u64::MAX;
+        let mut node = (winner as usize + self.nodes.len()) / 2;
+        while node > 0 {
+            let loser = self.nodes[node];
+            let earlier_lane = u64::from(loser < winner);
+            until = until.min(times[loser as usize].saturating_sub(earlier_lane));
+            node /= 2;
+        }
+        Turn {
+            lane: winner as usize,
+            until,
+        }
     }
 
     /// Plays the matches from a stream's leaf to the top again, after its time has changed.

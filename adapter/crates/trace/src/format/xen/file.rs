@@ -12,7 +12,7 @@ use machine::ids::Pcpu;
 use super::record::CPU_CHANGE;
 use super::records::{Position, Records};
 use crate::event::Event;
-use crate::merge::{Merge, merge};
+use crate::merge::{Merge, Stream, merge};
 
 /// In front of each window: header, pCPU, bytes.
 const WINDOW_HEADER: usize = 12;
@@ -105,7 +105,12 @@ impl<'a> File<'a> {
     }
 
     /// The events of one pCPU, in order of time.
-    pub fn events(&self, pcpu: Pcpu) -> PcpuEvents<'_> {
+    pub fn events(&self, pcpu: Pcpu) -> Merge<PcpuEvents<'_>> {
+        merge([self.stream(pcpu)])
+    }
+
+    /// The events of one pCPU, to be merged with others.
+    pub fn stream(&self, pcpu: Pcpu) -> PcpuEvents<'_> {
         let windows = self.windows.get(usize::from(pcpu.0));
         PcpuEvents {
             bytes: self.bytes,
@@ -116,11 +121,11 @@ impl<'a> File<'a> {
 
     /// The events of all pCPUs, in order of time.
     pub fn merged(&self) -> Merge<PcpuEvents<'_>> {
-        merge(self.pcpus().map(|pcpu| self.events(pcpu)))
+        merge(self.pcpus().map(|pcpu| self.stream(pcpu)))
     }
 }
 
-/// Iterates over the events of one pCPU of a [`File`].
+/// The events of one pCPU of a [`File`], window after window.
 #[derive(Clone, Debug)]
 pub struct PcpuEvents<'a> {
     bytes: &'a [u8],
@@ -128,16 +133,17 @@ pub struct PcpuEvents<'a> {
     records: Records<'a>,
 }
 
-impl Iterator for PcpuEvents<'_> {
-    type Item = Event;
-
-    #[inline]
-    fn next(&mut self) -> Option<Event> {
+impl Stream for PcpuEvents<'_> {
+    fn read(&mut self, block: &mut Vec<Event>, most: usize) {
+        let enough = block.len() + most;
         loop {
-            if let Some(event) = self.records.next() {
-                return Some(event);
+            self.records.read_into(block, enough - block.len());
+            if block.len() == enough {
+                return;
             }
-            let window = self.windows.next()?;
+            let Some(window) = self.windows.next() else {
+                return;
+            };
             let bytes = &self.bytes[window.start..window.end];
             self.records = Records::new(self.records.reached(), bytes);
         }

@@ -104,26 +104,28 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*word))
 }
 
+/// The commonest record by far: a vCPU's run state changes. `None` for any other.
+#[inline(always)]
+pub(super) fn run_state_change(header: Header, word: u32) -> Option<(Vcpu, RunState, RunState)> {
+    let state = |bit: u32| RUN_STATES[(header.id() >> bit & 3) as usize];
+    let is_change = header.id() & WITHOUT_STATES == RUNSTATE_CHANGE && header.words() >= 1;
+    is_change.then(|| (unit(word), state(8), state(4)))
+}
+
 /// What a record says, by its header and words; words beyond the header's count are not looked at.
 ///
 /// # Errors
 /// [`Reason::BadSize`] when it has too few words, [`Reason::BadValue`] when a word or the header cannot be. Records about the buffer itself
 /// (class 0x1f) are bad values here.
-#[inline(always)]
 pub(super) fn meaning(header: Header, words: &[u32; 7]) -> Result<What, Reason> {
-    if header.id() & WITHOUT_STATES == RUNSTATE_CHANGE && header.words() >= 1 {
-        return Ok(What::RunState {
-            vcpu: unit(words[0]),
-            from: RUN_STATES[(header.id() >> 8 & 3) as usize],
-            to: RUN_STATES[(header.id() >> 4 & 3) as usize],
-        });
+    match run_state_change(header, words[0]) {
+        Some((vcpu, from, to)) => Ok(What::RunState { vcpu, from, to }),
+        None => rarer(header, words),
     }
-    rarer(header, words)
 }
 
 /// The events beside run states, by number (Xen 4.17 `public/trace.h`, `common/sched/*.c`).
-#[inline(never)]
-fn rarer(header: Header, words: &[u32; 7]) -> Result<What, Reason> {
+pub(super) fn rarer(header: Header, words: &[u32; 7]) -> Result<What, Reason> {
     let needs = |count| {
         let enough = header.words() >= count;
         enough.then_some(()).ok_or(Reason::BadSize)
