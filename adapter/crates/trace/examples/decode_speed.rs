@@ -1,6 +1,6 @@
 //! How fast xentrace files are decoded and merged: `cargo run --release -p trace --example decode_speed -- [MILLIONS] [PCPUS]`.
 //!
-//! Builds a file of run-state changes only, in memory, of the same shape as Xen under load: each pCPU goes from one vCPU to another
+//! Also drains them from a buffer in memory as Xen would have it. Builds a file of run-state changes only, in memory, of the same shape as Xen under load: each pCPU goes from one vCPU to another
 //! every few microseconds, and windows are written in turn. Prints millions of records a second of processor time for each step.
 
 #![allow(
@@ -11,8 +11,11 @@
 #![allow(clippy::print_stdout, reason = "a program that prints figures")]
 
 use machine::ids::Pcpu;
+use machine::{MemoryFault, Pa, PhysicalMemory};
 use trace::event::{Event, What};
+use trace::format::xen::buffers::{Buffers, Found};
 use trace::format::xen::file::{File, window_header};
+use trace::format::xen::records::{Position, Records};
 
 /// Bytes of a record: header, time, one word.
 const RECORD: usize = 16;
@@ -31,6 +34,7 @@ fn main() {
     let bytes = synthetic(millions * 1_000_000, pcpus);
     for _ in 0..3 {
         measure(&bytes);
+        drain(bytes.len());
     }
 }
 
@@ -48,6 +52,60 @@ fn measure(bytes: &[u8]) {
     let merged = count(file.merged());
     assert_eq!(merged, records);
     report("decode and merge", started, merged);
+}
+
+/// Memory that holds t_info at 0 and one buffer of 4,096 pages from its second page frame group on.
+struct Ram(Vec<u8>);
+
+const BUFFER_PAGES: usize = 4096;
+const FIRST_FRAME: usize = 16;
+
+impl PhysicalMemory for Ram {
+    fn read_physical(&self, address: Pa, buffer: &mut [u8]) -> Result<(), MemoryFault> {
+        let at = address.0 as usize;
+        let bytes = self.0.get(at..at + buffer.len());
+        buffer.copy_from_slice(bytes.ok_or(MemoryFault::Absent(address))?);
+        Ok(())
+    }
+}
+
+/// A buffer of 16 MiB, full, whose pages lie one after the other in pairs.
+fn ram() -> (Ram, Found) {
+    let file = synthetic(BUFFER_PAGES * 4096 / RECORD + WINDOW, 1);
+    let windows = file.chunks(12 + WINDOW * RECORD);
+    let records: Vec<u8> = windows.flat_map(|window| &window[12..]).copied().collect();
+    let mut ram = vec![0; (FIRST_FRAME + BUFFER_PAGES) * 4096];
+    ram[..4].copy_from_slice(&(4 << 16 | BUFFER_PAGES as u32).to_le_bytes());
+    let data_size = BUFFER_PAGES * 4096 - 8;
+    let mut linear = [[0; 4], (data_size as u32).to_le_bytes()].concat();
+    linear.extend(&records[..data_size]);
+    for page in 0..BUFFER_PAGES {
+        let frame = FIRST_FRAME + (page ^ 2);
+        ram[16 + 4 * page..20 + 4 * page].copy_from_slice(&(frame as u32).to_le_bytes());
+        ram[frame * 4096..][..4096].copy_from_slice(&linear[page * 4096..][..4096]);
+    }
+    let found = Found {
+        t_info: Pa(0),
+        t_info_pages: 5,
+        data_size: data_size as u32,
+        pcpus: 1,
+    };
+    (Ram(ram), found)
+}
+
+fn drain(bytes_in_all: usize) {
+    let (ram, found) = ram();
+    let mut bytes = Vec::new();
+    let mut records = 0;
+    let started = cpu_seconds();
+    for _ in 0..bytes_in_all / (BUFFER_PAGES * 4096) {
+        bytes.clear();
+        let mut buffers = Buffers::read(&ram, found).expect("our own buffers");
+        let drained = buffers.drain(&ram, Pcpu(0), &mut bytes);
+        assert_eq!(drained.gap, None);
+        records += count(Records::new(Position::start(Pcpu(0)), &bytes));
+    }
+    report("drain and decode", started, records);
 }
 
 /// Looks at every event, as little as can be.

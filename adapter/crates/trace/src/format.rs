@@ -1,5 +1,6 @@
 //! The formats, one room each, and how a file's own first bytes tell which it is.
 
+pub mod ring;
 pub mod xen;
 
 /// A kind of file that can be read here.

@@ -1,7 +1,8 @@
 //! Xen's trace records, which have kept their binary form from Xen 4.11 (and before) to 2026, in files and in memory.
 //!
-//! Start reading at [`record`]; [`records`] strings them together for one pCPU, and [`file`] finds them in a file.
+//! Start reading at [`record`]; [`records`] strings them together for one pCPU, and [`file`] and [`buffers`] find them.
 
+pub mod buffers;
 pub mod file;
 pub mod record;
 pub mod records;
