@@ -216,6 +216,13 @@ pub enum What {
         /// How many bytes.
         bytes: u32,
     },
+    /// A mark that somebody put into the hypervisor's or guest's code.
+    Mark {
+        /// Which mark.
+        id: u32,
+        /// Anything.
+        value: u32,
+    },
     /// A record that says nothing about scheduling, or is not known.
     Other {
         /// The source's number of it.
