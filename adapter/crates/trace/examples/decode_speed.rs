@@ -13,9 +13,10 @@
 use machine::ids::Pcpu;
 use machine::{MemoryFault, Pa, PhysicalMemory};
 use trace::event::{Event, What};
+use trace::format::position::Position;
 use trace::format::xen::buffers::{Buffers, Found};
 use trace::format::xen::file::{File, window_header};
-use trace::format::xen::records::{Position, Records};
+use trace::format::xen::records::Records;
 
 /// Bytes of a record: header, time, one word.
 const RECORD: usize = 16;

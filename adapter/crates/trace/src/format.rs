@@ -1,5 +1,7 @@
 //! The formats, one room each, and how a file's own first bytes tell which it is.
 
+pub mod hvtrace;
+pub mod position;
 pub mod ring;
 pub mod xen;
 

@@ -10,10 +10,11 @@ use machine::ids::Pcpu;
 use machine::{MemoryFault, Pa, PhysicalMemory};
 use proptest::prelude::*;
 use trace::event::{Event, Reason, Ticks, What};
+use trace::format::position::Position;
 use trace::format::ring::{Consume, Gap};
 use trace::format::xen::buffers::{Buffers, BuffersError, Found, LossCounters, unreported_loss};
 use trace::format::xen::file::{File, window_header};
-use trace::format::xen::records::{Position, Records};
+use trace::format::xen::records::Records;
 
 const PAGE: u64 = 4096;
 

@@ -3,7 +3,7 @@
 use machine::Pa;
 
 use crate::event::{Event, Reason};
-use crate::format::xen::records::Position;
+use crate::format::position::Position;
 
 /// What one look at a buffer gave, beside the bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

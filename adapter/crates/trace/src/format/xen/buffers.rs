@@ -16,8 +16,8 @@
 use machine::ids::Pcpu;
 use machine::{MemoryFault, Pa, PhysicalMemory};
 
-use super::records::Position;
 use crate::event::{Event, Reason, Ticks, What};
+use crate::format::position::Position;
 use crate::format::ring::{Consume, Consumer, Drained, Gap};
 
 const PAGE: u32 = 4096;

@@ -10,8 +10,9 @@
 use machine::ids::Pcpu;
 
 use super::record::CPU_CHANGE;
-use super::records::{Position, Records};
+use super::records::Records;
 use crate::event::Event;
+use crate::format::position::Position;
 use crate::merge::{Merge, Stream, merge};
 
 /// In front of each window: header, pCPU, bytes.

@@ -4,37 +4,7 @@ use machine::ids::{Pcpu, Vcpu};
 
 use super::record::{self, Header, LONGEST, Record};
 use crate::event::{Event, Reason, RunState, Ticks, What};
-
-/// A step in time that is believed unasked, in ticks: hours at any frequency. A longer one is believed unless the next record goes back.
-const LONG_STEP: u64 = 1 << 44;
-
-/// What carries over from one run of bytes of a pCPU to its next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position {
-    /// Whose records.
-    pub pcpu: Pcpu,
-    /// The time of the last one, zero before the first.
-    pub time: Ticks,
-}
-
-impl Position {
-    /// Before a pCPU's first record.
-    pub fn start(pcpu: Pcpu) -> Self {
-        Self {
-            pcpu,
-            time: Ticks(0),
-        }
-    }
-
-    /// A gap here, of which only the reason and the bytes are known.
-    pub fn gap(self, reason: Reason, bytes: u32) -> Event {
-        Event {
-            time: self.time,
-            pcpu: self.pcpu,
-            what: What::Unreadable { reason, bytes },
-        }
-    }
-}
+use crate::format::position::{LONG_STEP, Position, believed};
 
 /// Iterates over the events in whole records of one pCPU, in the order they were written.
 ///
@@ -152,24 +122,22 @@ impl<'a> Records<'a> {
     }
 
     fn one(&mut self, record: &Record) -> Option<Event> {
-        let what = match self.meaning(record) {
+        let believed = self.believed(record);
+        let time = believed.unwrap_or_else(|instead| instead);
+        let what = match self.meaning(record, time) {
             Ok(what) => what,
             Err(reason) => return self.skip_garbage(reason),
         };
-        match self.believed(record) {
-            Ok(time) => self.time = time,
-            Err(_) if !self.told => {
-                self.told = true;
-                return Some(self.reached().gap(Reason::TimeBackwards, 0));
-            }
-            Err(instead) => self.time = instead,
+        if believed.is_err() && !self.told {
+            self.told = true;
+            return Some(self.reached().gap(Reason::TimeBackwards, 0));
         }
-        self.step(record.header, self.time);
+        self.step(record.header, time);
         Some(self.event(what))
     }
 
-    /// What the record says; for lost records, the loss lies between the record before and this one.
-    fn meaning(&self, record: &Record) -> Result<What, Reason> {
+    /// What the record says; a loss lies between the record before and this one, at `time`.
+    fn meaning(&self, record: &Record, time: u64) -> Result<What, Reason> {
         if record.header.id() != record::LOST_RECORDS {
             return record::meaning(record.header, &record.words);
         }
@@ -177,30 +145,18 @@ impl<'a> Records<'a> {
             return Err(Reason::BadSize);
         }
         let [records, _, low, high, ..] = record.words;
-        let latest = record.time.map_or(self.time, |time| time.0.max(self.time));
         let since = u64::from(low) | u64::from(high) << 32;
         Ok(What::Lost {
             records,
-            since: Ticks(since.clamp(self.time, latest)),
+            since: Ticks(since.clamp(self.time, time)),
         })
     }
 
     /// The record's time, or in its stead the last good one.
     fn believed(&self, record: &Record) -> Result<u64, u64> {
-        let Some(Ticks(time)) = record.time else {
-            return Ok(self.time);
-        };
-        if time < self.time {
-            return Err(self.time);
-        }
-        if time - self.time <= LONG_STEP {
-            return Ok(time);
-        }
-        match self.time_after(record) {
-            Some(next) if next < time && self.time == 0 => Err(next),
-            Some(next) if next < time => Err(self.time),
-            _ => Ok(time),
-        }
+        record.time.map_or(Ok(self.time), |Ticks(time)| {
+            believed(self.time, time, || self.time_after(record))
+        })
     }
 
     /// The time of the record after this one, if it has one.
