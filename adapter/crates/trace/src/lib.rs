@@ -5,6 +5,7 @@
 //! Does not know targets, symbols, files or drawing: bytes come in, values go out. Bad bytes become gaps with a reason.
 //! Start reading at `event`.
 
+pub mod clock;
 pub mod event;
 pub mod format;
 pub mod merge;

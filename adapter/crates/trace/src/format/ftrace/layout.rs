@@ -61,12 +61,11 @@ impl Layout {
 fn field(line: &str) -> Option<(String, Field)> {
     let mut parts = line.strip_prefix("field:")?.split(';').map(str::trim);
     let declaration = parts.next()?;
-    let declaration = declaration
-        .split('[')
-        .next()
-        .filter(|name| name.contains(' '));
-    let name = declaration.or(line.split(';').next())?;
-    let name = name.trim().rsplit([' ', '*', ']']).next()?;
+    let declaration = match declaration.strip_suffix(']') {
+        Some(array) => array.rsplit_once('[')?.0,
+        None => declaration,
+    };
+    let name = declaration.rsplit([' ', '*', ']']).next()?;
     let mut number = |key: &str| parts.next()?.strip_prefix(key)?.parse().ok();
     let field = Field {
         offset: number("offset:")?,
