@@ -98,6 +98,42 @@ fn means(what: What, number: u32) -> bool {
     }
 }
 
+/// The bytes that a record of this kind takes with Xen 4.17, where the kind is in the class of the scheduler.
+fn scheduler_bytes(what: What) -> u64 {
+    match what {
+        What::RunState { .. } | What::Continue { .. } => 16,
+        What::Wake { .. } | What::Block { .. } => 20,
+        What::Ran { .. } => 24,
+        What::Switch { .. } | What::Waited { .. } => 28,
+        _ => 0,
+    }
+}
+
+/// Each pCPU's volume of scheduling records must be what xenalyze counts.
+fn check_volume(name: &str) {
+    let Some(bytes) = shared::sample(&format!("traces/xentrace/{name}.xentrace")) else {
+        return;
+    };
+    let summary = format!("traces/xentrace/{name}.xenalyze-summary.txt");
+    let summary = shared::text(&summary).unwrap();
+    let volumes = summary.lines().filter_map(|line| {
+        let volume = line.strip_prefix(" sched :")?;
+        volume.trim().parse::<u64>().ok()
+    });
+    let file = File::read(&bytes).unwrap();
+    let counted = file.pcpus().map(|pcpu| {
+        let events = file.events(pcpu);
+        events.map(|event| scheduler_bytes(event.what)).sum()
+    });
+    assert_eq!(counted.collect::<Vec<u64>>(), volumes.collect::<Vec<u64>>());
+}
+
+#[test]
+fn volumes_are_those_of_xenalyze() {
+    check_volume("synth-4cpu");
+    check_volume("synth-4cpu-lost");
+}
+
 #[test]
 fn synthetic_file() {
     check("traces/xentrace/synth-4cpu.xentrace", 20_001, 0);

@@ -1,6 +1,6 @@
 //! Xen's trace records, which have kept their binary form from Xen 4.11 (and before) to 2026, in files and in memory.
 //!
-//! Start reading at [`record`]; [`records`] strings them together for one pCPU, and [`file`] and [`buffers`] find them.
+//! Start reading at [`record`]; [`records`] strings them together for one pCPU, and [`mod@file`] and [`buffers`] find them.
 
 pub mod buffers;
 pub mod file;
