@@ -9,3 +9,5 @@ pub mod clock;
 pub mod event;
 pub mod format;
 pub mod merge;
+pub mod store;
+pub mod window;
