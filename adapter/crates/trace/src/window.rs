@@ -10,7 +10,6 @@ mod fill;
 mod tests;
 
 use crate::store::{Flags, Party, Point, Span, State, View};
-use fill::Pixel;
 
 /// What to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,21 +105,20 @@ impl Window {
 /// Answers a window for these lanes, in their order. Lanes that do not exist are empty.
 pub fn window(view: View<'_>, lanes: &[u16], window: Window) -> Vec<LaneWindow> {
     let window = window.sane();
-    let mut pixels = Vec::new();
     let answer = |lane: &u16| LaneWindow {
         lane: *lane,
-        spans: spans(view, *lane, &window, &mut pixels),
+        spans: spans(view, *lane, &window),
         points: points(view, *lane, &window),
     };
     lanes.iter().map(answer).collect()
 }
 
-fn spans(view: View<'_>, lane: u16, window: &Window, pixels: &mut Vec<Pixel>) -> Spans {
+fn spans(view: View<'_>, lane: u16, window: &Window) -> Spans {
     let lane = view.lane(lane);
     let first = lane.index_at(window.from).unwrap_or(0);
     let last = lane.count_before(window.to);
     if last.saturating_sub(first) > window.width {
-        return Spans::Cells(fill::cells(&lane, window, pixels));
+        return Spans::Cells(fill::cells(&lane, window));
     }
     let wanted = (first..last).filter_map(|index| lane.get(index));
     let wanted: Vec<_> = wanted

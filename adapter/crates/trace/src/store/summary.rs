@@ -1,11 +1,11 @@
-//! The levels above the spans of one lane, built as spans close.
+//! The levels above the spans of one lane, built as groups of [`FAN_OUT`] spans close.
 //!
-//! Each level gathers [`FAN_OUT`] children with exact sums and then gives one node; the sums, not the rounded shares, go up.
+//! Exact sums, not the rounded shares, go up from level to level.
 
 use zerocopy::little_endian::{U16, U64};
 
 use super::layout::{FAN_OUT, LEVELS, Node, Span, magnitude};
-use super::state::{Party, State};
+use super::state::{Flags, Party, State};
 
 /// The levels of a lane that have begun.
 #[derive(Debug, Default)]
@@ -15,37 +15,36 @@ pub(crate) struct Summary {
 
 #[derive(Debug, Default)]
 struct Level {
-    group: Group,
     /// Nodes that are whole and not yet in their column.
     ready: Vec<Node>,
+    /// What the next node of the level above will stand for.
+    group: Group,
 }
 
-/// Up to [`FAN_OUT`] children.
-#[derive(Clone, Debug, Default)]
+/// Fewer than [`FAN_OUT`] nodes.
+#[derive(Debug, Default)]
 struct Group {
     count: usize,
+    sums: Sums,
+    parties: [u32; FAN_OUT],
+    weights: [u64; FAN_OUT],
+}
+
+/// What a node stands for, before rounding.
+#[derive(Clone, Debug, Default)]
+struct Sums {
     start: u64,
     flags: u16,
     /// By state; the eighth is never used and spares a bounds check.
     ticks: [u64; 8],
     longest: [u64; 8],
-    parties: [u32; FAN_OUT],
-    weights: [u64; FAN_OUT],
 }
 
 impl Summary {
-    /// Takes closed spans in; the last ends at `end`.
-    pub(crate) fn add(&mut self, spans: &[Span], end: u64) {
-        if self.levels.is_empty() && !spans.is_empty() {
-            self.levels.push(Level::default());
-        }
-        for (index, span) in spans.iter().enumerate() {
-            let end = spans.get(index + 1).map_or(end, Span::start);
-            self.levels[0].group.add_span(span, end);
-            if self.levels[0].group.count == FAN_OUT {
-                self.give(0);
-            }
-        }
+    /// Takes in the next spans, of which the last ends at `end`.
+    pub(crate) fn add(&mut self, spans: &[Span; FAN_OUT], end: u64) {
+        let (sums, parties, weights) = Sums::of(spans, end);
+        self.give(&sums, most(&parties, &weights, sums.total()));
     }
 
     /// The nodes that became whole since the last call, level by level.
@@ -56,59 +55,67 @@ impl Summary {
             .filter(|(_, ready)| !ready.is_empty())
     }
 
-    /// Turns the whole group of `level` into a node and hands its sums up.
-    fn give(&mut self, mut level: usize) {
-        loop {
-            let whole = std::mem::take(&mut self.levels[level].group);
-            let (party, weight) = whole.most();
-            self.levels[level].ready.push(whole.node(party, weight));
-            level += 1;
-            if level == LEVELS {
-                return;
-            }
-            if level == self.levels.len() {
+    /// Adds a node to the first level, and what becomes whole by that to those above.
+    fn give(&mut self, sums: &Sums, (party, weight): (Party, u64)) {
+        let (mut node, mut sums, mut party, mut weight) =
+            (sums.node(party, weight), sums.clone(), party, weight);
+        for index in 0..LEVELS {
+            if index == self.levels.len() {
                 self.levels.push(Level::default());
             }
-            let above = &mut self.levels[level].group;
-            above.add_group(&whole, party, weight);
-            if above.count < FAN_OUT {
+            let level = &mut self.levels[index];
+            level.ready.push(node);
+            level.group.add(&sums, party, weight);
+            if level.group.count < FAN_OUT {
                 return;
             }
+            let whole = std::mem::take(&mut level.group);
+            sums = whole.sums;
+            (party, weight) = most(&whole.parties, &whole.weights, sums.total());
+            node = sums.node(party, weight);
         }
     }
 }
 
 impl Group {
-    #[inline]
-    fn add_span(&mut self, span: &Span, end: u64) {
+    fn add(&mut self, below: &Sums, party: Party, weight: u64) {
         if self.count == 0 {
-            self.start = span.start();
+            self.sums.start = below.start;
         }
-        let ticks = end.saturating_sub(span.start());
-        let state = span.state();
-        let slot = state as usize & 7;
-        self.flags |= span.flags().0;
-        self.ticks[slot] = self.ticks[slot].saturating_add(ticks);
-        self.longest[slot] = self.longest[slot].max(ticks);
-        let child = self.count % FAN_OUT;
-        self.parties[child] = u32::from(span.party().0);
-        self.weights[child] = if state.on_core() { ticks } else { 0 };
+        self.sums.flags |= below.flags;
+        for state in 0..State::COUNT {
+            self.sums.ticks[state] = self.sums.ticks[state].saturating_add(below.ticks[state]);
+            self.sums.longest[state] = self.sums.longest[state].max(below.longest[state]);
+        }
+        self.parties[self.count] = u32::from(party.0);
+        self.weights[self.count] = weight;
         self.count += 1;
     }
+}
 
-    fn add_group(&mut self, below: &Self, party: Party, weight: u64) {
-        if self.count == 0 {
-            self.start = below.start;
+impl Sums {
+    /// The sums of a group of spans, and by span the party and its time on the core.
+    fn of(spans: &[Span; FAN_OUT], end: u64) -> (Self, [u32; FAN_OUT], [u64; FAN_OUT]) {
+        let mut sums = Self {
+            start: spans[0].start(),
+            ..Self::default()
+        };
+        let (mut parties, mut weights) = ([0; FAN_OUT], [0; FAN_OUT]);
+        let mut flags = 0;
+        for child in 0..FAN_OUT {
+            let span = &spans[child];
+            let end = spans.get(child + 1).map_or(end, Span::start);
+            // A writer's spans are in order.
+            let ticks = end.wrapping_sub(span.start());
+            let state = span.tag() as usize & 7;
+            flags |= span.tag() & u32::from(Flags::OF_SPANS) | 1 << state;
+            sums.ticks[state] = sums.ticks[state].wrapping_add(ticks);
+            sums.longest[state] = sums.longest[state].max(ticks);
+            parties[child] = span.tag() >> 16;
+            weights[child] = if ON_CORE >> state & 1 == 1 { ticks } else { 0 };
         }
-        self.flags |= below.flags;
-        for slot in 0..State::COUNT {
-            self.ticks[slot] = self.ticks[slot].saturating_add(below.ticks[slot]);
-            self.longest[slot] = self.longest[slot].max(below.longest[slot]);
-        }
-        let child = self.count % FAN_OUT;
-        self.parties[child] = u32::from(party.0);
-        self.weights[child] = weight;
-        self.count += 1;
+        sums.flags = flags as u16;
+        (sums, parties, weights)
     }
 
     fn total(&self) -> u64 {
@@ -117,43 +124,11 @@ impl Group {
             .fold(0, |sum, ticks| sum.saturating_add(*ticks))
     }
 
-    /// The party with most time on a core, and that time.
-    fn most(&self) -> (Party, u64) {
-        let first = self.parties[0];
-        if self.parties.iter().all(|party| *party == first) {
-            let all = self
-                .weights
-                .iter()
-                .fold(0, |sum: u64, weight| sum.saturating_add(*weight));
-            return named(first, all);
-        }
-        // 32 bits are enough to compare, and four go into one vector register.
-        let shift = (u64::BITS - self.total().leading_zeros()).saturating_sub(32);
-        let weights = self.weights.map(|weight| (weight >> shift) as u32);
-        let sums = self.parties.map(|wanted| {
-            let mut sum = 0u32;
-            for (party, weight) in self.parties.iter().zip(&weights) {
-                sum = sum.wrapping_add(if *party == wanted { *weight } else { 0 });
-            }
-            sum
-        });
-        let mut best = 0;
-        for child in 1..FAN_OUT {
-            if sums[child] > sums[best] {
-                best = child;
-            }
-        }
-        named(self.parties[best], u64::from(sums[best]) << shift)
-    }
-
     fn node(&self, party: Party, weight: u64) -> Node {
         let total = self.total();
-        let scale = if total == 0 {
-            0.0
-        } else {
-            65535.0 / total as f64
-        };
-        let share = |ticks: u64| U16::new((ticks as f64 * scale + 0.5) as u16);
+        let scale = 65535.0 / total.max(1) as f64;
+        // Signed numbers are the ones that processors convert in one step.
+        let share = |ticks: u64| U16::new((ticks as i64 as f64 * scale + 0.5) as i32 as u16);
         Node {
             start: U64::new(self.start),
             flags: U16::new(self.flags),
@@ -169,11 +144,28 @@ impl Group {
     }
 }
 
-/// Nobody where there was no time.
-fn named(party: u32, weight: u64) -> (Party, u64) {
-    if weight == 0 {
-        (Party::NONE, 0)
-    } else {
-        (Party(party as u16), weight)
+/// The states with [`State::on_core`], as bits.
+const ON_CORE: u32 = 1 << State::Running as u32 | 1 << State::Hypervisor as u32;
+
+/// The party with most time on a core, and that time; nobody where there was none.
+fn most(parties: &[u32; FAN_OUT], weights: &[u64; FAN_OUT], total: u64) -> (Party, u64) {
+    // 32 bits are enough to compare, and four go into one vector register.
+    let shift = (u64::BITS - total.leading_zeros()).saturating_sub(32);
+    let weights = weights.map(|weight| (weight >> shift) as u32);
+    let mut sums = [0u32; FAN_OUT];
+    for (wanted, weight) in parties.iter().zip(weights) {
+        for (party, sum) in parties.iter().zip(&mut sums) {
+            *sum = sum.wrapping_add(if party == wanted { weight } else { 0 });
+        }
     }
+    let mut best = 0;
+    for child in 1..FAN_OUT {
+        if sums[child] > sums[best] {
+            best = child;
+        }
+    }
+    if sums[best] == 0 {
+        return (Party::NONE, 0);
+    }
+    (Party(parties[best] as u16), u64::from(sums[best]) << shift)
 }

@@ -5,7 +5,7 @@ use zerocopy::little_endian::{U32, U64};
 
 use super::catalog::{Catalog, MOST_LANES, Owner, Subject, View};
 use super::columns::{Column, Columns, NoRoom};
-use super::layout::{Header, JournalRecord, MAGIC, NameRecord, Point, Span, VERSION};
+use super::layout::{FAN_OUT, Header, JournalRecord, MAGIC, NameRecord, Point, Span, VERSION};
 use super::points::PointWriter;
 use super::state::{Flags, Party, State};
 use super::summary::Summary;
@@ -29,7 +29,10 @@ struct Lane {
     /// The span that has begun. It may still change its mind: see [`Writer::open_mut`].
     open: Span,
     changed: bool,
+    /// Spans that have ended, from the last whole group of sixteen on.
     closed: Vec<Span>,
+    /// How many of `closed` are in the column already.
+    kept: usize,
     appended: u32,
     summary: Summary,
     points: PointWriter,
@@ -76,6 +79,7 @@ impl Writer {
             open: Span::new(self.catalog.first, State::Unknown, Party::NONE),
             changed: true,
             closed: Vec::new(),
+            kept: 0,
             appended: 0,
             summary: Summary::default(),
             points: PointWriter::default(),
@@ -219,29 +223,32 @@ impl Writer {
         }
     }
 
+    /// Appends the closed spans, and the nodes of every group that is whole.
     fn flush_spans(&mut self, lane: u16) {
         let state = &mut self.lanes[usize::from(lane)];
-        let Ok(count) = u32::try_from(state.closed.len()) else {
-            return;
-        };
+        let new = &state.closed[state.kept..];
+        let count = u32::try_from(new.len()).ok();
         // A lane that is full keeps its first 2³² spans.
-        let Some(appended) = state.appended.checked_add(count) else {
-            state.closed.clear();
+        let Some(appended) = count.and_then(|count| state.appended.checked_add(count)) else {
+            state.closed.truncate(state.kept);
             return;
         };
         state.appended = appended;
-        state.summary.add(&state.closed, state.open.start());
-        if self.failed.is_none() {
-            let spans = Column::Spans(lane);
-            let mut done = self.columns.append(spans, state.closed.as_bytes());
-            for (level, nodes) in state.summary.ready() {
+        let mut done = match &self.failed {
+            None => self.columns.append(Column::Spans(lane), new.as_bytes()),
+            Some(_) => Ok(()),
+        };
+        let groups = state.summarise();
+        for (level, nodes) in state.summary.ready() {
+            if self.failed.is_none() {
                 let column = Column::Nodes(lane, level);
                 done = done.and_then(|()| self.columns.append(column, nodes.as_bytes()));
-                nodes.clear();
             }
-            self.failed = done.err();
+            nodes.clear();
         }
-        state.closed.clear();
+        state.closed.drain(..groups * FAN_OUT);
+        state.kept = state.closed.len();
+        self.failed = self.failed.take().or(done.err());
     }
 
     fn flush_points(&mut self, lane: u16) {
@@ -259,6 +266,19 @@ impl Writer {
             self.failed = done.err();
         }
         points.waiting.clear();
+    }
+}
+
+impl Lane {
+    /// Hands the whole groups among the closed spans to the summary; gives their number.
+    fn summarise(&mut self) -> usize {
+        let (groups, _) = self.closed.as_chunks::<FAN_OUT>();
+        for (index, group) in groups.iter().enumerate() {
+            let next = self.closed.get((index + 1) * FAN_OUT);
+            let end = next.unwrap_or(&self.open).start();
+            self.summary.add(group, end);
+        }
+        groups.len()
     }
 }
 
