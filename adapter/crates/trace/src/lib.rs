@@ -10,4 +10,5 @@ pub mod event;
 pub mod format;
 pub mod merge;
 pub mod store;
+pub mod timeline;
 pub mod window;

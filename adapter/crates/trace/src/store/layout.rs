@@ -18,10 +18,8 @@ pub const VERSION: u32 = 1;
 /// One state of a lane, from `start` to the start of the next span. 16 bytes.
 ///
 /// ```text
-/// tag   31        16 15      7 6 5   3 2   0
-///       [  party   ] [ flags ] 0 [cause][state]
-/// by    31        16 15                   0
-///       [  pCPU    ] [       lane         ]
+/// about  63        48 47        32 31        16 15      7 6 5   3 2   0
+///        [ by: pCPU  ] [ by: lane ] [  party   ] [ flags ] 0 [cause][state]
 /// ```
 /// `party` is the other side: for a vCPU the pCPU it is on or was on last, for a pCPU the lane of the vCPU it carries, for a
 /// task the lane of its vCPU. `by` is who caused the span: it woke or preempted the owner of the lane. 0xffff is nobody.
@@ -31,48 +29,54 @@ pub const VERSION: u32 = 1;
 #[repr(C)]
 pub struct Span {
     start: U64,
-    tag: U32,
-    by: U32,
+    about: U64,
 }
 
 impl Span {
     /// A span without a cause.
+    #[inline]
     pub fn new(start: u64, state: State, party: Party) -> Self {
+        let about = u64::from(u32::MAX) << 32 | u64::from(party.0) << 16 | state as u64;
+        Self::raw(start, about)
+    }
+
+    #[inline]
+    fn raw(start: u64, about: u64) -> Self {
         Self {
             start: U64::new(start),
-            tag: U32::new(state as u32 | u32::from(party.0) << 16),
-            by: U32::new(u32::MAX),
+            about: U64::new(about),
         }
     }
 
     /// The same span with its cause, and the lane and core it came from.
     #[must_use]
-    pub fn caused(mut self, cause: Cause, lane: Party, pcpu: Party) -> Self {
-        let tag = self.tag.get() & !(7 << 3) | (cause as u32) << 3 | u32::from(cause.flag().0);
-        self.tag = U32::new(tag);
-        self.by = U32::new(u32::from(lane.0) | u32::from(pcpu.0) << 16);
-        self
+    #[inline]
+    pub fn caused(self, cause: Cause, lane: Party, pcpu: Party) -> Self {
+        let about = self.about.get() & 0xffff_fe47 | (cause as u64) << 3;
+        let by = u64::from(pcpu.0) << 48 | u64::from(lane.0) << 32;
+        Self::raw(self.start(), about | by | u64::from(cause.flag().0))
     }
 
     /// The same span with more flags.
     #[must_use]
-    pub fn flagged(mut self, flags: Flags) -> Self {
-        self.tag = U32::new(self.tag.get() | u32::from(flags.0 & Flags::OF_SPANS));
-        self
+    #[inline]
+    pub fn flagged(self, flags: Flags) -> Self {
+        let flags = u64::from(flags.0 & Flags::OF_SPANS);
+        Self::raw(self.start(), self.about.get() | flags)
     }
 
     /// The same span in another state.
     #[must_use]
-    pub fn in_state(mut self, state: State) -> Self {
-        self.tag = U32::new(self.tag.get() & !7 | state as u32);
-        self
+    #[inline]
+    pub fn in_state(self, state: State) -> Self {
+        Self::raw(self.start(), self.about.get() & !7 | state as u64)
     }
 
     /// The same span, beginning at another time.
     #[must_use]
-    pub fn starting(mut self, start: u64) -> Self {
-        self.start = U64::new(start);
-        self
+    #[inline]
+    pub fn starting(self, start: u64) -> Self {
+        Self::raw(start, self.about.get())
     }
 
     /// The first tick of the span.
@@ -84,44 +88,43 @@ impl Span {
     /// The state the lane's owner is in.
     #[inline]
     pub fn state(&self) -> State {
-        State::from_bits(self.tag.get())
+        State::from_bits(self.about.get() as u32)
     }
 
     /// Why the span began.
+    #[inline]
     pub fn cause(&self) -> Cause {
-        Cause::from_bits(self.tag.get() >> 3)
+        Cause::from_bits(self.about.get() as u32 >> 3)
     }
 
     /// What else is to be known; the bit of the state is among them.
     #[inline]
     pub fn flags(&self) -> Flags {
-        Flags(self.tag.get() as u16 & Flags::OF_SPANS | 1 << self.state() as u16)
+        Flags(self.about.get() as u16 & Flags::OF_SPANS | 1 << self.state() as u16)
     }
 
     /// The other side.
     #[inline]
     pub fn party(&self) -> Party {
-        Party((self.tag.get() >> 16) as u16)
+        Party((self.about.get() >> 16) as u16)
     }
 
     /// The lane of whoever caused the span.
+    #[inline]
     pub fn by_lane(&self) -> Party {
-        Party(self.by.get() as u16)
+        Party((self.about.get() >> 32) as u16)
     }
 
     /// The core on which the cause happened.
+    #[inline]
     pub fn by_pcpu(&self) -> Party {
-        Party((self.by.get() >> 16) as u16)
+        Party((self.about.get() >> 48) as u16)
     }
 
-    /// `tag` as stored, for answers that carry many spans.
-    pub fn tag(&self) -> u32 {
-        self.tag.get()
-    }
-
-    /// `by` as stored, for answers that carry many spans.
-    pub fn by(&self) -> u32 {
-        self.by.get()
+    /// All but the start, as drawn above, for answers that carry many spans.
+    #[inline]
+    pub fn about(&self) -> u64 {
+        self.about.get()
     }
 }
 

@@ -34,18 +34,20 @@ impl State {
         Self::Unknown,
     ];
 
-    /// From the low three bits.
+    /// From the low three bits. A table, since what comes next cannot be predicted.
     #[inline]
     pub fn from_bits(bits: u32) -> Self {
-        match bits & 7 {
-            0 => Self::Running,
-            1 => Self::Runnable,
-            2 => Self::Blocked,
-            3 => Self::Offline,
-            4 => Self::Hypervisor,
-            5 => Self::Lost,
-            _ => Self::Unknown,
-        }
+        const BY_BITS: [State; 8] = [
+            State::Running,
+            State::Runnable,
+            State::Blocked,
+            State::Offline,
+            State::Hypervisor,
+            State::Lost,
+            State::Unknown,
+            State::Unknown,
+        ];
+        BY_BITS[bits as usize & 7]
     }
 
     /// Its name for people and files.

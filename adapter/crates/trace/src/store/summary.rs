@@ -107,11 +107,11 @@ impl Sums {
             let end = spans.get(child + 1).map_or(end, Span::start);
             // A writer's spans are in order.
             let ticks = end.wrapping_sub(span.start());
-            let state = span.tag() as usize & 7;
-            flags |= span.tag() & u32::from(Flags::OF_SPANS) | 1 << state;
+            let state = span.about() as usize & 7;
+            flags |= span.about() as u32 & u32::from(Flags::OF_SPANS) | 1 << state;
             sums.ticks[state] = sums.ticks[state].wrapping_add(ticks);
             sums.longest[state] = sums.longest[state].max(ticks);
-            parties[child] = span.tag() >> 16;
+            parties[child] = u32::from(span.party().0);
             weights[child] = if ON_CORE >> state & 1 == 1 { ticks } else { 0 };
         }
         sums.flags = flags as u16;
@@ -158,14 +158,14 @@ fn most(parties: &[u32; FAN_OUT], weights: &[u64; FAN_OUT], total: u64) -> (Part
             *sum = sum.wrapping_add(if party == wanted { weight } else { 0 });
         }
     }
-    let mut best = 0;
-    for child in 1..FAN_OUT {
-        if sums[child] > sums[best] {
-            best = child;
-        }
+    // The greatest sum, with its place in the low bits: no branch to predict.
+    let best = (0u64..)
+        .zip(sums)
+        .map(|(child, sum)| u64::from(sum) << 4 | child)
+        .max()
+        .unwrap_or(0);
+    match best >> 4 {
+        0 => (Party::NONE, 0),
+        sum => (Party(parties[best as usize & 15] as u16), sum << shift),
     }
-    if sums[best] == 0 {
-        return (Party::NONE, 0);
-    }
-    (Party(parties[best] as u16), u64::from(sums[best]) << shift)
 }

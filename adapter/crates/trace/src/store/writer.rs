@@ -142,13 +142,9 @@ impl Writer {
     pub fn push(&mut self, lane: u16, span: Span) {
         self.touch(lane);
         let state = &mut self.lanes[usize::from(lane)];
-        let span = if span.start() < state.open.start() {
-            span.starting(state.open.start())
-        } else {
-            span
-        };
-        state.closed.push(state.open);
-        state.open = span;
+        let before = state.open;
+        state.closed.push(before);
+        state.open = span.starting(span.start().max(before.start()));
         if state.closed.len() >= PIECE {
             self.flush_spans(lane);
         }
