@@ -9,6 +9,7 @@ pub mod clock;
 pub mod event;
 pub mod format;
 pub mod merge;
+pub mod stats;
 pub mod store;
 pub mod timeline;
 pub mod window;

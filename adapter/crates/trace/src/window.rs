@@ -115,18 +115,16 @@ pub fn window(view: View<'_>, lanes: &[u16], window: Window) -> Vec<LaneWindow> 
 
 fn spans(view: View<'_>, lane: u16, window: &Window) -> Spans {
     let lane = view.lane(lane);
-    let first = lane.index_at(window.from).unwrap_or(0);
-    let last = lane.count_before(window.to);
-    if last.saturating_sub(first) > window.width {
+    let numbers = lane.numbers(window.from, window.to);
+    if numbers.len() > window.width {
         return Spans::Cells(fill::cells(&lane, window));
     }
-    let wanted = (first..last).filter_map(|index| lane.get(index));
-    let wanted: Vec<_> = wanted
-        .skip_while(|interval| interval.end <= window.from && interval.start() < window.from)
-        .collect();
     Spans::Exact {
-        end: wanted.last().map_or(window.from, |interval| interval.end),
-        spans: wanted.iter().map(|interval| interval.span).collect(),
+        end: lane.start(numbers.end),
+        spans: numbers
+            .filter_map(|index| lane.get(index))
+            .map(|interval| interval.span)
+            .collect(),
     }
 }
 

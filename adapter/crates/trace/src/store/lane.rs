@@ -1,5 +1,7 @@
 //! The spans of one lane, read: by number, by time, and through their summaries.
 
+use std::ops::Range;
+
 use super::catalog::Published;
 use super::columns::{Column, Columns};
 use super::layout::{FAN_OUT, LEVELS, Node, Span, records};
@@ -180,14 +182,19 @@ impl<'a> LaneView<'a> {
             .filter(|interval| time < interval.end)
     }
 
-    /// The spans that overlap `[from, to)`, in order. Spans without length count where they lie inside.
+    /// The numbers of the spans that overlap `[from, to)`. Spans without length count where they lie inside.
+    pub fn numbers(&self, from: u64, to: u64) -> Range<usize> {
+        let first = self.index_at(from).unwrap_or(0);
+        let gone = |index: usize| self.start(index) < from && self.start(index + 1) <= from;
+        let first = first + usize::from(gone(first));
+        first..self.count_before(to).max(first)
+    }
+
+    /// The spans that overlap `[from, to)`, in order.
     pub fn overlapping(&self, from: u64, to: u64) -> impl Iterator<Item = Interval> + use<'a> {
         let lane = *self;
-        let first = self.index_at(from).unwrap_or(0);
-        (first..self.len())
-            .map_while(move |index| lane.get(index))
-            .skip_while(move |interval| interval.end <= from && interval.start() < from)
-            .take_while(move |interval| interval.start() < to)
+        self.numbers(from, to)
+            .filter_map(move |index| lane.get(index))
     }
 
     /// The number of the first span at or after number `from` that is wanted.
