@@ -12,4 +12,5 @@ pub mod merge;
 pub mod stats;
 pub mod store;
 pub mod timeline;
+pub mod why;
 pub mod window;
