@@ -6,6 +6,7 @@
 //! Start reading at `event`.
 
 pub mod clock;
+pub mod backend_time;
 pub mod event;
 pub mod format;
 pub mod merge;
