@@ -10,6 +10,7 @@ pub mod backend_time;
 pub mod event;
 pub mod format;
 pub mod merge;
+pub mod export;
 pub mod stats;
 pub mod store;
 pub mod timeline;
