@@ -19,6 +19,8 @@ mod tests;
 
 use std::io::{self, Write};
 
+use machine::GuestId;
+
 use crate::store::{Interval, Owner, Party, Point, Span, State, View};
 
 /// What to export: a window of a timeline, with names for people.
@@ -30,8 +32,10 @@ pub struct Export<'a> {
     pub from: u64,
     /// The first tick beyond.
     pub to: u64,
-    /// Names guests' vCPUs, tasks and cores.
+    /// Names vCPUs, tasks and cores.
     pub name: &'a dyn Fn(Owner) -> String,
+    /// Names guests.
+    pub guest: &'a dyn Fn(GuestId) -> String,
 }
 
 /// Bytes are handed on in pieces of about this many.

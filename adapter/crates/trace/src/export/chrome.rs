@@ -5,7 +5,7 @@
 use std::io::{self, Write};
 
 use super::{Export, is_background, pass_on};
-use crate::store::{Owner, Subject};
+use crate::store::Owner;
 
 /// Writes the whole document.
 ///
@@ -39,8 +39,7 @@ pub fn write(export: &Export<'_>, sink: &mut dyn Write) -> io::Result<()> {
 fn head(export: &Export<'_>, lane: u16, owner: Owner, buffer: &mut Vec<u8>) -> io::Result<()> {
     let pid = process(owner);
     if let Owner::Vcpu(vcpu) = owner {
-        let name = export.view.name(Subject::Guest(vcpu.guest));
-        let name = name.map_or_else(|| format!("guest {}", vcpu.guest.0), str::to_owned);
+        let name = (export.guest)(vcpu.guest);
         write!(
             buffer,
             ",\n{{\"ph\":\"M\",\"pid\":{pid},\"name\":\"process_name\",\"args\":{{\"name\":{}}}}}",

@@ -12,7 +12,7 @@ use std::io::{self, Write};
 use machine::GuestId;
 
 use super::{Export, is_background, pass_on};
-use crate::store::{Owner, Point, Span, Subject};
+use crate::store::{Owner, Point, Span};
 use protobuf::Message;
 
 const TRACE_PACKET: u32 = 1;
@@ -92,9 +92,7 @@ fn tracks(export: &Export<'_>, out: &mut Vec<u8>) {
     let mut guest = |id: GuestId, out: &mut Vec<u8>| {
         let uuid = GUEST + u64::from(id.0);
         if guests.insert(id) {
-            let name = export.view.name(Subject::Guest(id));
-            let name = name.map_or_else(|| format!("guest {}", id.0), str::to_owned);
-            track(out, uuid, &name, Some(GUESTS), id.0);
+            track(out, uuid, &(export.guest)(id), Some(GUESTS), id.0);
         }
         uuid
     };
@@ -133,8 +131,9 @@ struct Sequence<'a> {
     number: u64,
     /// What a span's name depends on, or a mark's number, to the interned name.
     names: HashMap<(u8, u16), u64>,
-    packet: Message,
+    new_names: Message,
     event: Message,
+    packet: Message,
 }
 
 /// In place of a state where the name is a mark's.
@@ -158,13 +157,13 @@ impl<'a> Sequence<'a> {
             owner,
             number,
             names: HashMap::new(),
+            new_names: Message::default(),
+            event: Message::default(),
             packet,
-            event,
         }
     }
 
     fn span(&mut self, span: &Span, end: u64, out: &mut Vec<u8>) {
-        self.start(span.start());
         let party = match span.state().on_core() {
             true => span.party().0,
             false => 0,
@@ -174,37 +173,37 @@ impl<'a> Sequence<'a> {
         self.event
             .number(track_event::TYPE, track_event::SLICE_BEGIN);
         self.event.number(track_event::NAME_IID, name);
-        self.end(out);
-        self.start(end);
+        self.packet(span.start(), out);
         self.event.number(track_event::TYPE, track_event::SLICE_END);
-        self.end(out);
+        self.packet(end, out);
     }
 
     fn instant(&mut self, point: &Point, out: &mut Vec<u8>) {
-        self.start(point.time());
         let mark = point.mark();
         let name = self.name((A_MARK, mark as u16), || mark.name().to_owned());
         let mut value = Message::default();
-        value.bytes(ANNOTATION_NAME, b"value");
         value.number(ANNOTATION_UINT, point.value());
+        value.bytes(ANNOTATION_NAME, b"value");
         self.event.message(track_event::DEBUG_ANNOTATIONS, &value);
         self.event.number(track_event::TYPE, track_event::INSTANT);
         self.event.number(track_event::NAME_IID, name);
-        self.end(out);
+        self.packet(point.time(), out);
     }
 
-    fn start(&mut self, time: u64) {
-        self.packet.clear();
+    /// Writes the event and the new names at hand, fields in the order of their numbers as the official writer does.
+    fn packet(&mut self, time: u64, out: &mut Vec<u8>) {
+        let packet = &mut self.packet;
+        packet.clear();
+        packet.number(packet::TIMESTAMP, self.export.nanoseconds(time));
+        packet.number(packet::SEQUENCE, self.number);
+        packet.message(packet::TRACK_EVENT, &self.event);
+        if !self.new_names.is_empty() {
+            packet.message(packet::INTERNED_DATA, &self.new_names);
+        }
+        packet.number(packet::SEQUENCE_FLAGS, NEEDS_STATE);
+        packet.append_to(out, TRACE_PACKET);
         self.event.clear();
-        self.packet
-            .number(packet::TIMESTAMP, self.export.nanoseconds(time));
-        self.packet.number(packet::SEQUENCE, self.number);
-        self.packet.number(packet::SEQUENCE_FLAGS, NEEDS_STATE);
-    }
-
-    fn end(&mut self, out: &mut Vec<u8>) {
-        self.packet.message(packet::TRACK_EVENT, &self.event);
-        self.packet.append_to(out, TRACE_PACKET);
+        self.new_names.clear();
     }
 
     /// The number of a name; a new one goes into the packet at hand.
@@ -215,9 +214,7 @@ impl<'a> Sequence<'a> {
             let mut name = Message::default();
             name.number(IID, number);
             name.bytes(INTERNED_NAME, text().as_bytes());
-            let mut interned = Message::default();
-            interned.message(EVENT_NAMES, &name);
-            self.packet.message(packet::INTERNED_DATA, &interned);
+            self.new_names.message(EVENT_NAMES, &name);
         }
         number
     }

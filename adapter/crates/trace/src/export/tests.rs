@@ -5,7 +5,7 @@ use machine::{GuestId, Pcpu, Vcpu};
 use super::*;
 use crate::event::RunState::{Blocked, Runnable, Running};
 use crate::event::{Event, RunState, Ticks, What};
-use crate::store::{Memory, Subject};
+use crate::store::Memory;
 use crate::timeline::Timeline;
 
 const A: Vcpu = Vcpu {
@@ -26,7 +26,6 @@ fn timeline() -> Timeline {
     let goes = |time, vcpu, from: RunState, to| says(time, What::RunState { vcpu, from, to });
     let memory = Box::new(Memory::default());
     let mut timeline = Timeline::new(memory, 1_000_000, Ticks(1000)).unwrap();
-    timeline.name(Subject::Guest(GuestId(1)), "Dom\"U,1");
     for event in [
         goes(1000, A, Runnable, Running),
         goes(1020, B, Blocked, Runnable),
@@ -50,6 +49,10 @@ fn name(owner: Owner) -> String {
     }
 }
 
+fn guest(id: GuestId) -> String {
+    format!("Dom\"U,{}", id.0)
+}
+
 fn exported(write: impl Fn(&Export<'_>, &mut dyn Write) -> io::Result<()>) -> Vec<u8> {
     let timeline = timeline();
     let export = Export {
@@ -57,6 +60,7 @@ fn exported(write: impl Fn(&Export<'_>, &mut dyn Write) -> io::Result<()>) -> Ve
         from: 1010,
         to: u64::MAX,
         name: &name,
+        guest: &guest,
     };
     let mut bytes = Vec::new();
     write(&export, &mut bytes).unwrap();
@@ -186,6 +190,7 @@ fn ctf_packets_are_as_long_as_they_say() {
         from: 0,
         to: u64::MAX,
         name: &name,
+        guest: &guest,
     };
     let files = ctf::files(&export);
     let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();

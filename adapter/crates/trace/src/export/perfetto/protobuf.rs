@@ -7,6 +7,10 @@ pub(super) struct Message {
 }
 
 impl Message {
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
     }
