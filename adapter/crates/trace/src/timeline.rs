@@ -179,10 +179,9 @@ impl Timeline {
             time = self.now;
         }
         self.now = time;
-        if usize::from(event.pcpu.0) >= self.cores.len()
-            || self.cores[usize::from(event.pcpu.0)].lane == Party::NONE
-        {
-            self.core(event.pcpu.0);
+        match self.cores.get(usize::from(event.pcpu.0)) {
+            Some(core) if core.lane != Party::NONE => {}
+            _ => self.core(event.pcpu.0),
         }
         At {
             time,

@@ -26,7 +26,7 @@ struct Level {
 struct Group {
     count: usize,
     sums: Sums,
-    parties: [u32; FAN_OUT],
+    parties: [u16; FAN_OUT],
     weights: [u64; FAN_OUT],
 }
 
@@ -44,7 +44,7 @@ impl Summary {
     /// Takes in the next spans, of which the last ends at `end`.
     pub(crate) fn add(&mut self, spans: &[Span; FAN_OUT], end: u64) {
         let (sums, parties, weights) = Sums::of(spans, end);
-        self.give(&sums, most(&parties, &weights, sums.total()));
+        self.give(0, &sums, most(&parties, &weights, sums.total()));
     }
 
     /// The nodes that became whole since the last call, level by level.
@@ -55,24 +55,21 @@ impl Summary {
             .filter(|(_, ready)| !ready.is_empty())
     }
 
-    /// Adds a node to the first level, and what becomes whole by that to those above.
-    fn give(&mut self, sums: &Sums, (party, weight): (Party, u64)) {
-        let (mut node, mut sums, mut party, mut weight) =
-            (sums.node(party, weight), sums.clone(), party, weight);
-        for index in 0..LEVELS {
-            if index == self.levels.len() {
-                self.levels.push(Level::default());
-            }
-            let level = &mut self.levels[index];
-            level.ready.push(node);
-            level.group.add(&sums, party, weight);
-            if level.group.count < FAN_OUT {
-                return;
-            }
-            let whole = std::mem::take(&mut level.group);
-            sums = whole.sums;
-            (party, weight) = most(&whole.parties, &whole.weights, sums.total());
-            node = sums.node(party, weight);
+    /// Adds a node to a level, and what becomes whole by that to the one above.
+    fn give(&mut self, level: usize, sums: &Sums, (party, weight): (Party, u64)) {
+        if level == LEVELS {
+            return;
+        }
+        if level == self.levels.len() {
+            self.levels.push(Level::default());
+        }
+        let state = &mut self.levels[level];
+        state.ready.push(sums.node(party, weight));
+        state.group.add(sums, party, weight);
+        if state.group.count == FAN_OUT {
+            let whole = std::mem::take(&mut state.group);
+            let most = most(&whole.parties, &whole.weights, whole.sums.total());
+            self.give(level + 1, &whole.sums, most);
         }
     }
 }
@@ -87,7 +84,7 @@ impl Group {
             self.sums.ticks[state] = self.sums.ticks[state].saturating_add(below.ticks[state]);
             self.sums.longest[state] = self.sums.longest[state].max(below.longest[state]);
         }
-        self.parties[self.count] = u32::from(party.0);
+        self.parties[self.count] = party.0;
         self.weights[self.count] = weight;
         self.count += 1;
     }
@@ -95,7 +92,8 @@ impl Group {
 
 impl Sums {
     /// The sums of a group of spans, and by span the party and its time on the core.
-    fn of(spans: &[Span; FAN_OUT], end: u64) -> (Self, [u32; FAN_OUT], [u64; FAN_OUT]) {
+    #[inline]
+    fn of(spans: &[Span; FAN_OUT], end: u64) -> (Self, [u16; FAN_OUT], [u64; FAN_OUT]) {
         let mut sums = Self {
             start: spans[0].start(),
             ..Self::default()
@@ -111,7 +109,7 @@ impl Sums {
             flags |= span.about() as u32 & u32::from(Flags::OF_SPANS) | 1 << state;
             sums.ticks[state] = sums.ticks[state].wrapping_add(ticks);
             sums.longest[state] = sums.longest[state].max(ticks);
-            parties[child] = u32::from(span.party().0);
+            parties[child] = span.party().0;
             weights[child] = if ON_CORE >> state & 1 == 1 { ticks } else { 0 };
         }
         sums.flags = flags as u16;
@@ -148,24 +146,24 @@ impl Sums {
 const ON_CORE: u32 = 1 << State::Running as u32 | 1 << State::Hypervisor as u32;
 
 /// The party with most time on a core, and that time; nobody where there was none.
-fn most(parties: &[u32; FAN_OUT], weights: &[u64; FAN_OUT], total: u64) -> (Party, u64) {
-    // 32 bits are enough to compare, and four go into one vector register.
-    let shift = (u64::BITS - total.leading_zeros()).saturating_sub(32);
-    let weights = weights.map(|weight| (weight >> shift) as u32);
-    let mut sums = [0u32; FAN_OUT];
+fn most(parties: &[u16; FAN_OUT], weights: &[u64; FAN_OUT], total: u64) -> (Party, u64) {
+    // A share has 16 bits, so 16 bits are enough to compare, and eight go into one vector register.
+    let shift = (u64::BITS - total.leading_zeros()).saturating_sub(16);
+    let weights = weights.map(|weight| (weight >> shift) as u16);
+    let mut sums = [0u16; FAN_OUT];
     for (wanted, weight) in parties.iter().zip(weights) {
         for (party, sum) in parties.iter().zip(&mut sums) {
             *sum = sum.wrapping_add(if party == wanted { weight } else { 0 });
         }
     }
     // The greatest sum, with its place in the low bits: no branch to predict.
-    let best = (0u64..)
+    let best = (0u32..)
         .zip(sums)
-        .map(|(child, sum)| u64::from(sum) << 4 | child)
+        .map(|(child, sum)| u32::from(sum) << 4 | child)
         .max()
         .unwrap_or(0);
     match best >> 4 {
         0 => (Party::NONE, 0),
-        sum => (Party(parties[best as usize & 15] as u16), sum << shift),
+        sum => (Party(parties[best as usize & 15]), u64::from(sum) << shift),
     }
 }

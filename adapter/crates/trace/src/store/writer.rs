@@ -140,11 +140,14 @@ impl Writer {
     /// Ends the open span of a lane and begins the next, not before the other began.
     #[inline]
     pub fn push(&mut self, lane: u16, span: Span) {
-        self.touch(lane);
         let state = &mut self.lanes[usize::from(lane)];
+        if !state.changed {
+            state.changed = true;
+            self.changed.push(lane);
+        }
         let before = state.open;
-        state.closed.push(before);
         state.open = span.starting(span.start().max(before.start()));
+        state.closed.push(before);
         if state.closed.len() >= PIECE {
             self.flush_spans(lane);
         }
@@ -220,6 +223,8 @@ impl Writer {
     }
 
     /// Appends the closed spans, and the nodes of every group that is whole.
+    #[cold]
+    #[inline(never)]
     fn flush_spans(&mut self, lane: u16) {
         let state = &mut self.lanes[usize::from(lane)];
         let new = &state.closed[state.kept..];
