@@ -210,6 +210,7 @@ impl Timeline {
             What::Request { id, end: true, .. } => (Mark::RequestDone, id),
             What::GuestAdded(guest) => (Mark::GuestAdded, u64::from(guest.0)),
             What::GuestRemoved(guest) => (Mark::GuestRemoved, u64::from(guest.0)),
+            What::Mark { id, value } => (Mark::User, u64::from(id) << 32 | u64::from(value)),
             What::Frequency { megahertz } => (Mark::Frequency, u64::from(megahertz)),
             _ => return,
         };
@@ -217,7 +218,7 @@ impl Timeline {
         let point = Point::new(at.time, mark, value).caused(core.current, Party(at.pcpu));
         let lane = match (event.vcpu(), mark) {
             (Some(vcpu), _) => self.vcpu_lane(vcpu),
-            (None, Mark::Frequency) => self.cores[usize::from(at.pcpu)].lane.get(),
+            (None, Mark::Frequency | Mark::User) => self.cores[usize::from(at.pcpu)].lane.get(),
             (None, _) => Some(MACHINE),
         };
         if let Some(lane) = lane {

@@ -140,7 +140,7 @@ fn metadata(export: &Export<'_>) -> String {
     let states = enumeration(State::ALL.map(|state| (state.name(), state as u8)));
     let causes = (0..=5).map(|number| (Cause::from_bits(number).name(), number as u8));
     let causes = enumeration(causes);
-    let marks = (0..=Mark::Resumed as u8).map(|number| (Mark::from_number(number).name(), number));
+    let marks = (0..=Mark::User as u8).map(|number| (Mark::from_number(number).name(), number));
     let marks = enumeration(marks.chain([(Mark::Other.name(), Mark::Other as u8)]));
     let frequency = export.view.frequency();
     format!(

@@ -221,12 +221,14 @@ pub enum Mark {
     Halted = 16,
     /// The debugger let the machine go on.
     Resumed = 17,
+    /// Somebody put it into the code of the hypervisor or guest; the value is its number (63:32) and what it carries (31:0).
+    User = 18,
     /// Written by a newer version.
     Other = 31,
 }
 
 impl Mark {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 19] = [
         Self::Wake,
         Self::Hypercall,
         Self::Inject,
@@ -245,6 +247,7 @@ impl Mark {
         Self::Frequency,
         Self::Halted,
         Self::Resumed,
+        Self::User,
     ];
 
     /// From the file's number.
@@ -276,6 +279,7 @@ impl Mark {
             Self::Frequency => "frequency",
             Self::Halted => "halted",
             Self::Resumed => "resumed",
+            Self::User => "mark",
             Self::Other => "other",
         }
     }

@@ -403,6 +403,26 @@ fn a_deadline_missed_is_flagged_for_good() {
 }
 
 #[test]
+fn marks_of_a_core_name_whom_it_carried() {
+    let timeline = check(
+        &[
+            goes(10, 0, A, Runnable, Running),
+            at(20, 0, What::Mark { id: 3, value: 9 }),
+            at(30, 0, What::Frequency { megahertz: 1200 }),
+            at(40, 0, What::GuestAdded(GuestId(5))),
+        ],
+        &[],
+    );
+    let points = |lane| timeline.view().points(lane).all().iter();
+    let of_core: Vec<_> = points(1)
+        .map(|point| (point.mark(), point.value(), point.by_lane()))
+        .collect();
+    let marked = (Mark::User, 3 << 32 | 9, Party(2));
+    assert_eq!(of_core, [marked, (Mark::Frequency, 1200, Party(2))]);
+    assert_eq!(points(MACHINE).next().unwrap().mark(), Mark::GuestAdded);
+}
+
+#[test]
 fn a_million_domains_share_one_lane() {
     let memory = Box::new(Memory::default());
     let mut timeline = Timeline::new(memory, 1000, Ticks(0)).unwrap();
