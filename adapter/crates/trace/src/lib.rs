@@ -5,12 +5,12 @@
 //! Does not know targets, symbols, files or drawing: bytes come in, values go out. Bad bytes become gaps with a reason.
 //! Start reading at `event`.
 
-pub mod clock;
 pub mod backend_time;
+pub mod clock;
 pub mod event;
+pub mod export;
 pub mod format;
 pub mod merge;
-pub mod export;
 pub mod stats;
 pub mod store;
 pub mod timeline;
