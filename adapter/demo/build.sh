@@ -18,7 +18,7 @@ compiler() {
 
 hashes() {
     cd "$demo"
-    find src build.sh -type f | LC_ALL=C sort | xargs sha256sum
+    find src build.sh ../../schemas/hvtrace.h -type f | LC_ALL=C sort | xargs sha256sum
     sha256sum $elves
 }
 
@@ -47,7 +47,7 @@ cd "$demo"
 flags="-std=gnu11 -Og -ffreestanding -mcpu=cortex-a57 -mgeneral-regs-only -mstrict-align -mno-outline-atomics
     -fno-omit-frame-pointer -fno-pic -fno-stack-protector -fno-asynchronous-unwind-tables -fno-unwind-tables -fno-jump-tables
     -fno-common -fno-builtin -fno-tree-loop-distribute-patterns -Wall -Wextra -Werror -Wmissing-prototypes -Wno-main
-    -gno-record-gcc-switches -ffile-prefix-map=$demo=demo
+    -gno-record-gcc-switches -I../../schemas -ffile-prefix-map=../../schemas=schemas -ffile-prefix-map=$demo=demo
     -ffile-prefix-map=$(dirname "$("${cross}gcc" -print-file-name=include)")=gcc"
 
 # link NAME DWARF SCRIPT SOURCES...

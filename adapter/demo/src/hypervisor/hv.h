@@ -137,6 +137,7 @@ uint64_t ticks_total(void);
 
 /* gic.c */
 #define INTID_KICK 0
+#define INTID_EVENT 1 /* never taken: what a trace calls INTERRUPT_EVENT */
 #define INTID_EL2_TIMER 26
 #define INTID_VIRTUAL_TIMER 27
 #define INTID_NONE 1020

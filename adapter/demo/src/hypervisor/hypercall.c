@@ -1,6 +1,7 @@
 /* The call gate: HVC from a guest. */
 #include "../hypercall.h"
 #include "hv.h"
+#include "trace.h"
 
 #define PSCI_SUCCESS 0
 #define PSCI_INVALID_PARAMETERS ((uint64_t)-2)
@@ -28,6 +29,7 @@ uint64_t hypercall(struct vcpu *vcpu, uint64_t number, const uint64_t *arguments
     struct vm *vm = vcpu->vm;
 
     vm->hypercalls++;
+    hvtrace_hypercall(this_pcpu()->index, trace_guest(vcpu), vcpu->index, (uint32_t)number);
     switch (number) {
     case HYPERCALL_VERSION:
         return HYPERVISOR_VERSION;

@@ -1,6 +1,7 @@
 /* Where each core arrives in C: core 0 makes the machines and starts core 1, then both serve the run queue. */
 #include "arch.h"
 #include "hv.h"
+#include "trace.h"
 
 #define PSCI_CPU_ON_SMC 0xc4000003ull
 #define CPTR_NO_FP 0x37ffull        /* traps floating point: guests have none */
@@ -42,6 +43,7 @@ _Noreturn void core_main(unsigned index)
     if (index == 0) {
         gic_init_distributor();
         core_init(&pcpus[0], 0);
+        hvtrace_init(read_sysreg(cntfrq_el0), virtual_to_physical(hvtrace_rings) - (uint64_t)hvtrace_rings);
         console_init();
         console_line("hvdemo", "a small type-1 hypervisor: 2 pCPUs, 2 VMs");
         vms_create();

@@ -1,9 +1,13 @@
 /* Who runs where: one run queue for all cores, served in turn, so vCPUs move between cores by themselves.
  *
  * A vCPU's state changes in `set_state` and nowhere else, and a core changes vCPU in `schedule` and nowhere else:
- * what records scheduling hooks in there. */
+ * what records scheduling is there. */
 #include "arch.h"
 #include "hv.h"
+#include "trace.h"
+#include "../hypercall.h"
+
+HVTRACE_DEFINE;
 
 #define SLICE_PER_SECOND 250
 #define FOREVER (~0ull)
@@ -35,11 +39,14 @@ static void set_state(struct vcpu *vcpu, enum run_state state)
     if (vcpu->state_since)
         vcpu->time_in[vcpu->state] += now - vcpu->state_since;
     vcpu->state_since = now;
+    hvtrace_run_state(this_pcpu()->index, trace_guest(vcpu), vcpu->index, trace_state(vcpu->state), trace_state(state));
     vcpu->state = state;
 }
 
 static void enqueue(struct vcpu *vcpu)
 {
+    if (vcpu->state == VCPU_BLOCKED)
+        hvtrace_wake(this_pcpu()->index, trace_guest(vcpu), vcpu->index);
     set_state(vcpu, VCPU_RUNNABLE);
     vcpu->next = NULL;
     if (queue_tail)
@@ -162,6 +169,7 @@ void schedule(void)
         to->pcpu = core->index;
         to->switches++;
         core->switches++;
+        hvtrace_switch(core->index, trace_guest(from), from->index, trace_guest(to), to->index);
         world_switch(from, to);
         cpu_switch(&from->hyp, &to->hyp);
         this_pcpu()->current = from; /* which has a core again, maybe another one */
@@ -191,6 +199,8 @@ void vcpu_wake(struct vcpu *vcpu)
 /* Makes virtual interrupts pending: ends a block, or makes the core that runs the vCPU look. */
 void vcpu_interrupt(struct vcpu *vcpu, uint32_t interrupts)
 {
+    hvtrace_inject(this_pcpu()->index, trace_guest(vcpu), vcpu->index,
+                   interrupts == INTERRUPT_TIMER ? INTID_VIRTUAL_TIMER : INTID_EVENT);
     __atomic_fetch_or(&vcpu->pending, interrupts, __ATOMIC_RELEASE);
     spin_lock(&sched_lock);
     if (vcpu->state == VCPU_BLOCKED) {

@@ -1,6 +1,7 @@
 /* Why a guest came to EL2, and what is done about it. The entry code has saved the guest's registers. */
 #include "arch.h"
 #include "hv.h"
+#include "trace.h"
 #include "../hypercall.h"
 
 #define HCR_GUEST (HCR_VM | HCR_RW | HCR_AMO | HCR_IMO | HCR_FMO | HCR_TWI | HCR_TSC)
@@ -11,6 +12,8 @@ void inject(struct vcpu *vcpu)
 {
     write_sysreg(hcr_el2, HCR_GUEST | (vcpu->pending ? HCR_VI : 0));
     isb();
+    if (vcpu->vm)
+        hvtrace_enter(this_pcpu()->index, trace_guest(vcpu), vcpu->index);
 }
 
 /* Takes every interrupt pending at this core; `vcpu` is the guest it interrupted, if any. */
@@ -34,6 +37,7 @@ void irqs_handle(struct vcpu *vcpu)
 void trap_irq(struct vcpu *vcpu);
 void trap_irq(struct vcpu *vcpu)
 {
+    hvtrace_exit(this_pcpu()->index, trace_guest(vcpu), vcpu->index, 0);
     vcpu->exits++;
     irqs_handle(vcpu);
     schedule();
@@ -64,6 +68,7 @@ void trap_sync(struct vcpu *vcpu)
 {
     uint64_t esr = read_sysreg(esr_el2);
 
+    hvtrace_exit(this_pcpu()->index, trace_guest(vcpu), vcpu->index, esr);
     vcpu->exits++;
     switch (ESR_EC(esr)) {
     case EC_SMC64:

@@ -1,6 +1,7 @@
 /* The two virtual machines: their memory filled from the embedded images, their vCPUs in reset state. */
 #include "arch.h"
 #include "hv.h"
+#include "trace.h"
 #include "../hypercall.h"
 
 #define GUEST_ENTRY_IPA 0x40080000ull
@@ -44,6 +45,7 @@ void vms_create(void)
     for (unsigned slot = 0; slot < VMS; slot++) {
         struct vm *vm = &vms[slot];
 
+        hvtrace_guest_added(this_pcpu()->index, slot);
         stage2_build(vm, slot);
         vm->cntvoff = counter() - 1000 * vm->vmid;
         vm->sensor_seed = 0x2545f491u * vm->vmid;
