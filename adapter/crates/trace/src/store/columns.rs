@@ -70,12 +70,16 @@ impl Memory {
     }
 }
 
+const LARGE: usize = 1 << 16;
+
 impl Columns for Memory {
     fn append(&mut self, column: Column, bytes: &[u8]) -> Result<(), NoRoom> {
-        self.columns
-            .entry(column)
-            .or_default()
-            .extend_from_slice(bytes);
+        let column = self.columns.entry(column).or_default();
+        // Room that is not touched costs nothing, and moving much is slow: large columns grow fourfold.
+        if column.len() >= LARGE && column.capacity() - column.len() < bytes.len() {
+            column.reserve(column.len() * 3);
+        }
+        column.extend_from_slice(bytes);
         Ok(())
     }
 

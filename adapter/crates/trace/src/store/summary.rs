@@ -41,10 +41,14 @@ struct Sums {
 }
 
 impl Summary {
-    /// Takes in the next spans, of which the last ends at `end`.
-    pub(crate) fn add(&mut self, spans: &[Span; FAN_OUT], end: u64) {
-        let (sums, parties, weights) = Sums::of(spans, end);
-        self.give(0, &sums, most(&parties, &weights, sums.total()));
+    /// Takes in the next spans, in groups of [`FAN_OUT`], of which the last ends at `end`.
+    pub(crate) fn add(&mut self, groups: &[[Span; FAN_OUT]], end: u64) {
+        let mut group = Group::default();
+        for (index, spans) in groups.iter().enumerate() {
+            let end = groups.get(index + 1).map_or(end, |next| next[0].start());
+            group.fill(spans, end);
+            self.give(0, &group);
+        }
     }
 
     /// The nodes that became whole since the last call, level by level.
@@ -55,8 +59,8 @@ impl Summary {
             .filter(|(_, ready)| !ready.is_empty())
     }
 
-    /// Adds a node to a level, and what becomes whole by that to the one above.
-    fn give(&mut self, level: usize, sums: &Sums, (party, weight): (Party, u64)) {
+    /// Adds the node of a whole group to a level, and what becomes whole by that to the one above.
+    fn give(&mut self, level: usize, whole: &Group) {
         if level == LEVELS {
             return;
         }
@@ -64,12 +68,13 @@ impl Summary {
             self.levels.push(Level::default());
         }
         let state = &mut self.levels[level];
-        state.ready.push(sums.node(party, weight));
-        state.group.add(sums, party, weight);
+        let total = whole.sums.total();
+        let (party, weight) = most(&whole.parties, &whole.weights, total);
+        state.ready.push(whole.sums.node(total, party, weight));
+        state.group.add(&whole.sums, party, weight);
         if state.group.count == FAN_OUT {
             let whole = std::mem::take(&mut state.group);
-            let most = most(&whole.parties, &whole.weights, whole.sums.total());
-            self.give(level + 1, &whole.sums, most);
+            self.give(level + 1, &whole);
         }
     }
 }
@@ -88,42 +93,37 @@ impl Group {
         self.weights[self.count] = weight;
         self.count += 1;
     }
-}
 
-impl Sums {
-    /// The sums of a group of spans, and by span the party and its time on the core.
-    #[inline]
-    fn of(spans: &[Span; FAN_OUT], end: u64) -> (Self, [u16; FAN_OUT], [u64; FAN_OUT]) {
-        let mut sums = Self {
+    /// Makes it the group of these spans. A writer's spans are in order.
+    fn fill(&mut self, spans: &[Span; FAN_OUT], end: u64) {
+        self.sums = Sums {
             start: spans[0].start(),
-            ..Self::default()
+            ..Sums::default()
         };
-        let (mut parties, mut weights) = ([0; FAN_OUT], [0; FAN_OUT]);
         let mut flags = 0;
         for child in 0..FAN_OUT {
             let span = &spans[child];
             let end = spans.get(child + 1).map_or(end, Span::start);
-            // A writer's spans are in order.
             let ticks = end.wrapping_sub(span.start());
             let state = span.about() as usize & 7;
             flags |= span.about() as u32 & u32::from(Flags::OF_SPANS) | 1 << state;
-            sums.ticks[state] = sums.ticks[state].wrapping_add(ticks);
-            sums.longest[state] = sums.longest[state].max(ticks);
-            parties[child] = span.party().0;
-            weights[child] = if ON_CORE >> state & 1 == 1 { ticks } else { 0 };
+            self.sums.ticks[state] = self.sums.ticks[state].wrapping_add(ticks);
+            self.sums.longest[state] = self.sums.longest[state].max(ticks);
+            self.parties[child] = span.party().0;
+            self.weights[child] = if ON_CORE >> state & 1 == 1 { ticks } else { 0 };
         }
-        sums.flags = flags as u16;
-        (sums, parties, weights)
+        self.sums.flags = flags as u16;
     }
+}
 
+impl Sums {
     fn total(&self) -> u64 {
         self.ticks
             .iter()
             .fold(0, |sum, ticks| sum.saturating_add(*ticks))
     }
 
-    fn node(&self, party: Party, weight: u64) -> Node {
-        let total = self.total();
+    fn node(&self, total: u64, party: Party, weight: u64) -> Node {
         let scale = 65535.0 / total.max(1) as f64;
         // Signed numbers are the ones that processors convert in one step.
         let share = |ticks: u64| U16::new((ticks as i64 as f64 * scale + 0.5) as i32 as u16);

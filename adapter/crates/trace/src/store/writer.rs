@@ -273,12 +273,9 @@ impl Writer {
 impl Lane {
     /// Hands the whole groups among the closed spans to the summary; gives their number.
     fn summarise(&mut self) -> usize {
-        let (groups, _) = self.closed.as_chunks::<FAN_OUT>();
-        for (index, group) in groups.iter().enumerate() {
-            let next = self.closed.get((index + 1) * FAN_OUT);
-            let end = next.unwrap_or(&self.open).start();
-            self.summary.add(group, end);
-        }
+        let (groups, rest) = self.closed.as_chunks::<FAN_OUT>();
+        let end = rest.first().unwrap_or(&self.open).start();
+        self.summary.add(groups, end);
         groups.len()
     }
 }
