@@ -3,7 +3,7 @@
 //!
 //! Knows the formats (Xen's trace buffers and files, hvtrace, Linux' trace.dat), the counter, and what scheduling means.
 //! Does not know targets, symbols, files or drawing: bytes come in, values go out. Bad bytes become gaps with a reason.
-//! Start reading at `event`.
+//! Start reading at [`event`], then [`timeline`], which makes lanes of them, [`store`], which keeps them, and [`window`].
 
 pub mod backend_time;
 pub mod clock;

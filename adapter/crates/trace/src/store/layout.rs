@@ -242,7 +242,7 @@ pub struct NameRecord {
     pub(crate) name: [u8; 48],
 }
 
-/// How much of a lane is published, or (lane [`JournalRecord::UNTIL`]) that a group of such records is whole. 32 bytes.
+/// How much of a lane is published, or (lane 0xffff_ffff) that a group of such records is whole. 32 bytes.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
 )]
