@@ -234,12 +234,12 @@ fn time_does_not_go_back() {
     let back = [change(100), change(50), change(60), change(101)];
     let reasons = vec![Reason::TimeBackwards; 2];
     assert_eq!(read(&window(0, &back)), (vec![100, 100, 100, 101], reasons));
-    // One wrong time far ahead does not hold up the rest.
+    // A wrong time far ahead does not hold up the rest, and the last is vouched for by nobody.
     let ahead = [change(100), change(1 << 60), change(102), change(1 << 50)];
-    let reasons = vec![Reason::TimeBackwards];
+    let reasons = vec![Reason::TimeBackwards; 2];
     assert_eq!(
         read(&window(0, &ahead)),
-        (vec![100, 100, 102, 1 << 50], reasons)
+        (vec![100, 100, 102, 102], reasons)
     );
     let first = [change(u64::MAX), change(7)];
     let reasons = vec![Reason::TimeBackwards];
@@ -306,18 +306,21 @@ proptest! {
         read(&file);
     }
 
+    /// In the records, that is: a window's header says where the next window is.
     #[test]
-    fn flipped_bits_lose_little(flips in prop::collection::vec(0_usize..(8 * 1672), 1..4)) {
+    fn flipped_bits_lose_little(flips in prop::collection::vec(0_usize..(8 * 1600), 1..4)) {
         let records: Vec<Vec<u8>> = (0..50).map(|n| change(1000 + n * 7)).collect();
         let mut file = [window(0, &records), window(1, &records)].concat();
-        prop_assert_eq!(file.len(), 1624);
-        for flip in flips {
-            if let Some(byte) = file.get_mut(12 + flip / 8) {
-                *byte ^= 1 << (flip % 8);
-            }
+        prop_assert_eq!(file.len(), 12 + 800 + 12 + 800);
+        for flip in &flips {
+            let byte = flip / 8;
+            let headers = if byte < 800 { 12 } else { 24 };
+            file[headers + byte] ^= 1 << (flip % 8);
         }
         let events: Vec<Event> = File::read(&file).unwrap().merged().collect();
         prop_assert!(in_order(&events));
-        prop_assert!(events.len() >= 40, "{}", events.len());
+        let changes = events.iter().filter(|event| matches!(event.what, What::RunState { .. }));
+        let lost = 100 - changes.count();
+        prop_assert!(lost <= 8 * flips.len(), "{lost} lost by {} flips", flips.len());
     }
 }

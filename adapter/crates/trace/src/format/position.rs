@@ -4,7 +4,7 @@ use machine::ids::Pcpu;
 
 use crate::event::{Event, Reason, Ticks, What};
 
-/// A step in time that is believed unasked, in ticks: hours at any frequency. A longer one is believed unless the next record goes back.
+/// A step in time that is believed unasked, in ticks: hours at any frequency. A longer one is believed when the next record does not go back.
 pub(super) const LONG_STEP: u64 = 1 << 44;
 
 /// What carries over from one run of bytes of a pCPU to its next.
@@ -36,7 +36,7 @@ impl Position {
 }
 
 /// The time of a record after one at `last`, or else the time to use in its stead: one that goes back is held at `last`, and one that
-/// leaps far ahead of the record after it, whose time is `next`, is taken for damaged. `last` is zero before the first record.
+/// leaps far ahead, and not with the record after it, whose time is `next`, is taken for damaged. `last` is zero before the first record.
 pub(super) fn believed(
     last: u64,
     time: u64,
@@ -51,6 +51,8 @@ pub(super) fn believed(
     match next() {
         Some(next) if next < time && last == 0 => Err(next),
         Some(next) if next < time => Err(last),
+        // Nothing vouches for it: days without a record are rarer than a damaged one.
+        None if last != 0 => Err(last),
         _ => Ok(time),
     }
 }

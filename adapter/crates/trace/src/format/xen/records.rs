@@ -189,14 +189,15 @@ impl<'a> Records<'a> {
         Some(self.reached().gap(reason, bytes))
     }
 
-    /// Whether `bytes` begin with a record of this pCPU's near future, and end after it or go on with another record.
+    /// Whether `bytes` begin with a record of about this time (which may be damaged itself), and end after it or go on with
+    /// another record.
     fn follows(&self, bytes: &[u8]) -> bool {
         let Ok(record) = Record::read(bytes) else {
             return false;
         };
         let timely = record
             .time
-            .is_some_and(|time| self.time == 0 || time.0.wrapping_sub(self.time) <= LONG_STEP);
+            .is_some_and(|time| self.time == 0 || time.0.abs_diff(self.time) <= LONG_STEP);
         let after = &bytes[record.header.size()..];
         timely && (after.is_empty() || Record::read(after).is_ok())
     }
