@@ -21,7 +21,8 @@ use std::sync::Arc;
 
 use machine::target::{PhysicalRange, PhysicalRead};
 use machine::{
-    El, Pcpu, PhysicalMemory, Register, RunControl, Stop, SysReg, Target, TargetError, target::Trap,
+    El, Pcpu, PhysicalMemory, Register, RunControl, SharedMemory, Stop, SysReg, Target,
+    TargetError, target::Trap,
 };
 
 use crate::mapped::MappedRam;
@@ -93,6 +94,10 @@ impl Target for GdbRemote {
     }
 
     fn mapped_ram(&self) -> Option<Arc<dyn PhysicalMemory + Send + Sync>> {
+        Some(Arc::clone(self.ram.as_ref()?) as Arc<_>)
+    }
+
+    fn shared_ram(&self) -> Option<Arc<dyn SharedMemory>> {
         Some(Arc::clone(self.ram.as_ref()?) as Arc<_>)
     }
 

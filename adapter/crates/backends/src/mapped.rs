@@ -1,4 +1,4 @@
-//! Files mapped into memory: images and snapshots as bytes, and a running machine's RAM as [`PhysicalMemory`].
+//! Files mapped into memory: images and snapshots as bytes, and a running machine's RAM as [`SharedMemory`].
 //!
 //! The only place of the project with `unsafe`.
 #![expect(
@@ -10,9 +10,10 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use machine::target::PhysicalRange;
-use machine::{MemoryFault, Pa, PhysicalMemory};
+use machine::{MemoryFault, Pa, PhysicalMemory, SharedMemory};
 use memmap2::{MmapOptions, MmapRaw};
 
 use crate::{OpenError, RamFile};
@@ -45,6 +46,7 @@ pub(crate) struct MappedRam {
 struct Piece {
     range: PhysicalRange,
     map: MmapRaw,
+    writable: bool,
 }
 
 impl MappedRam {
@@ -64,14 +66,18 @@ impl MappedRam {
                     "{size:#x} bytes at PA {start} is not a range"
                 )));
             }
-            let map = map(file).map_err(|error| wrong(error.to_string()))?;
+            let (map, writable) = map(file).map_err(|error| wrong(error.to_string()))?;
             if (map.len() as u64) < file.size {
                 let (has, wanted) = (map.len(), file.size);
                 return Err(wrong(format!(
                     "it has {has:#x} bytes, but `size` says {wanted:#x}"
                 )));
             }
-            pieces.push(Piece { range, map });
+            pieces.push(Piece {
+                range,
+                map,
+                writable,
+            });
         }
         pieces.sort_by_key(|piece| piece.range.start);
         if let Some(pair) = pieces
@@ -98,10 +104,13 @@ impl MappedRam {
     }
 }
 
-/// Maps the whole file.
-fn map(file: &RamFile) -> io::Result<MmapRaw> {
-    let opened = File::open(&file.file)?;
-    MmapOptions::new().map_raw_read_only(&opened)
+/// Maps the whole file, and tells whether it may be written.
+fn map(file: &RamFile) -> io::Result<(MmapRaw, bool)> {
+    let options = MmapOptions::new();
+    match File::options().read(true).write(true).open(&file.file) {
+        Ok(opened) => Ok((options.map_raw(&opened)?, true)),
+        Err(_) => Ok((options.map_raw_read_only(&File::open(&file.file)?)?, false)),
+    }
 }
 
 impl Piece {
@@ -131,6 +140,30 @@ impl Piece {
         for (at, byte) in tail.iter_mut().enumerate() {
             *byte = unsafe { from_tail.wrapping_add(at).read_volatile() };
         }
+    }
+}
+
+impl Piece {
+    /// The aligned word at `offset`, if it lies within the range.
+    fn word(&self, offset: u64) -> Option<*mut u32> {
+        let inside = offset.is_multiple_of(4) && self.range.size.checked_sub(4)? >= offset;
+        inside.then(|| self.map.as_mut_ptr().wrapping_add(offset as usize).cast())
+    }
+}
+
+impl SharedMemory for MappedRam {
+    fn store_u32(&self, address: Pa, value: u32) -> Result<(), MemoryFault> {
+        let absent = MemoryFault::Absent(address);
+        let piece = self.piece(address).ok_or(absent)?;
+        let word = piece.word(address.0 - piece.range.start.0).ok_or(absent)?;
+        if !piece.writable {
+            return Err(MemoryFault::ReadOnly(address));
+        }
+        // SAFETY: the word is aligned, for maps begin at a page; it lies in a map that may be written and lives as long as
+        // `self`; and nobody has a reference to it. The machine uses it meanwhile, as another thread uses an atomic.
+        let word = unsafe { AtomicU32::from_ptr(word) };
+        word.store(value.to_le(), Ordering::Release);
+        Ok(())
     }
 }
 
@@ -188,6 +221,21 @@ mod tests {
         for file in files {
             std::fs::remove_file(file.file).expect("removed");
         }
+    }
+
+    #[test]
+    fn words_are_written_where_the_machine_sees_them() {
+        let file = ram_file("written", 0x4000, 0x1000, 0x1000);
+        let ram = MappedRam::open(std::slice::from_ref(&file));
+        let ram = ram.expect("mapped").expect("some");
+        assert_eq!(ram.store_u32(Pa(0x4008), 0x0403_0201), Ok(()));
+        let bytes = std::fs::read(&file.file).expect("the file");
+        assert_eq!(bytes[7..13], [7, 1, 2, 3, 4, 12]);
+        for outside in [0x3ffc, 0x4002, 0x4ffe, 0x5000] {
+            let absent = Err(MemoryFault::Absent(Pa(outside)));
+            assert_eq!(ram.store_u32(Pa(outside), 1), absent, "{outside:#x}");
+        }
+        std::fs::remove_file(file.file).expect("removed");
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub mod target;
 
 pub use addr::{Ipa, Pa, Va};
 pub use ids::{GuestId, Pcpu, Vcpu, Vmid};
-pub use memory::{MemoryFault, PhysicalMemory, VirtualMemory};
+pub use memory::{MemoryFault, PhysicalMemory, SharedMemory, VirtualMemory};
 pub use regs::{El, Register, Registers, SysReg};
 pub use space::{AddressSpace, Regime, Stage1, Stage2, Translation, View};
 pub use target::{Resume, RunControl, Stop, StopReason, Target, TargetError, TargetEvent};

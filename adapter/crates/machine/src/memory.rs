@@ -58,6 +58,9 @@ pub enum MemoryFault {
     /// The target refused or went away.
     #[error("the target did not give PA {0}")]
     Refused(Pa),
+    /// The memory can be read but not written.
+    #[error("may not be written: PA {0}")]
+    ReadOnly(Pa),
     /// A register that the walk needs is not known at this target.
     #[error("{0} is not known at this target")]
     Unknown(&'static str),
@@ -80,6 +83,18 @@ pub trait PhysicalMemory {
         self.read_physical(address, &mut word)?;
         Ok(u64::from_le_bytes(word))
     }
+}
+
+/// Physical memory that the machine uses while we do.
+///
+/// Reading takes each aligned 64-bit word once and whole, in order of address, as another core would see it. Who reads an index and
+/// then what it points to puts an acquire fence between the two.
+pub trait SharedMemory: PhysicalMemory + Send + Sync {
+    /// Writes an aligned little-endian 32-bit word in one store, after everything that was read before (a release).
+    ///
+    /// # Errors
+    /// [`MemoryFault::Absent`] where there is no such word, [`MemoryFault::ReadOnly`] where it may not be written.
+    fn store_u32(&self, address: Pa, value: u32) -> Result<(), MemoryFault>;
 }
 
 /// Memory as code in one address space sees it.

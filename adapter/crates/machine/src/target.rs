@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Pa, Pcpu, PhysicalMemory, Register, Va};
+use crate::{Pa, Pcpu, PhysicalMemory, Register, SharedMemory, Va};
 
 /// Why a target did not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -84,6 +84,11 @@ pub trait Target: Send {
 
     /// Physical memory that can be read while the target runs and without a packet, when there is one.
     fn mapped_ram(&self) -> Option<Arc<dyn PhysicalMemory + Send + Sync>> {
+        None
+    }
+
+    /// Physical memory that can be read and written while the target runs and without a packet, when there is such.
+    fn shared_ram(&self) -> Option<Arc<dyn SharedMemory>> {
         None
     }
 

@@ -13,6 +13,8 @@
 //! When a buffer is full Xen drops the newest records. So who wants the newest window must empty the buffers all the time: read, then
 //! write `cons`. Two who do so take records from each other.
 
+use std::sync::atomic::{Ordering, fence};
+
 use machine::ids::Pcpu;
 use machine::{MemoryFault, Pa, PhysicalMemory};
 
@@ -98,7 +100,7 @@ impl Buffers {
     ///
     /// # Errors
     /// When it cannot be read, or cannot be as it is.
-    pub fn read(memory: &impl PhysicalMemory, found: Found) -> Result<Self, BuffersError> {
+    pub fn read(memory: &dyn PhysicalMemory, found: Found) -> Result<Self, BuffersError> {
         let bytes = found
             .t_info_pages
             .saturating_mul(PAGE)
@@ -132,7 +134,7 @@ impl Buffers {
     /// next look knows by it whether somebody else has taken records in between.
     pub fn drain(
         &mut self,
-        memory: &impl PhysicalMemory,
+        memory: &dyn PhysicalMemory,
         pcpu: Pcpu,
         bytes: &mut Vec<u8>,
     ) -> Drained {
@@ -146,6 +148,8 @@ impl Buffers {
         if memory.read_physical(control, &mut indices).is_err() {
             return Drained::nothing(Reason::NotMapped);
         }
+        // What was written before `prod` must be read after it.
+        fence(Ordering::Acquire);
         let indices = u64::from_le_bytes(indices);
         let (cons, prod) = (indices as u32, (indices >> 32) as u32);
         if !self.is_index(prod) {
@@ -167,7 +171,7 @@ impl Buffers {
     /// Copies what was not read yet, and says what is missing before it.
     fn copy(
         &self,
-        memory: &impl PhysicalMemory,
+        memory: &dyn PhysicalMemory,
         place: usize,
         cons: u32,
         prod: u32,
@@ -205,7 +209,7 @@ impl Buffers {
     /// Appends `length` bytes from a place in the buffer on, around its end. `None` when one cannot be read.
     fn append(
         &self,
-        memory: &impl PhysicalMemory,
+        memory: &dyn PhysicalMemory,
         place: usize,
         start: u32,
         length: u32,
@@ -272,7 +276,7 @@ impl Buffers {
 /// # Errors
 /// When the counters cannot be read.
 pub fn unreported_loss(
-    memory: &impl PhysicalMemory,
+    memory: &dyn PhysicalMemory,
     counters: LossCounters,
     position: Position,
 ) -> Result<Option<Event>, MemoryFault> {
