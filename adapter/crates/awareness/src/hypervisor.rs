@@ -7,10 +7,12 @@
 pub mod entry;
 mod hvdemo;
 mod none;
+mod scheduling;
 mod xen;
 
 pub use hvdemo::hvdemo;
 pub use none::none;
+pub use scheduling::{LossPlaces, NoTrace, RunTime, RunTimes, TracePlaces};
 pub use xen::xen;
 
 use std::fmt;
@@ -50,6 +52,21 @@ pub trait Hypervisor: Send {
 
     /// Looks at one halt. Never fails: what could not be read is missing and named in [`Survey::notes`].
     fn survey(&self, machine: &dyn MachineView) -> Survey;
+
+    /// Where its trace buffers are.
+    ///
+    /// # Errors
+    /// It has none, or they cannot be found at this halt.
+    fn trace(&self, machine: &dyn MachineView) -> Result<TracePlaces, NoTrace> {
+        let _ = machine;
+        Err(NoTrace::Unknown(self.name().to_owned()))
+    }
+
+    /// Its account of every vCPU's time, `None` when it keeps none or it cannot be read.
+    fn run_times(&self, machine: &dyn MachineView) -> Option<RunTimes> {
+        let _ = machine;
+        None
+    }
 }
 
 /// The VMs of one halt.

@@ -9,6 +9,6 @@ pub mod mirror;
 
 pub use guest::{Evidence, GuestKind, Mismatch, Placement, place, place_hypervisor};
 pub use hypervisor::{
-    Guest, Hypervisor, MachineView, OnCore, Provenance, RunState, Survey, VcpuState, hvdemo, none,
-    xen,
+    Guest, Hypervisor, LossPlaces, MachineView, NoTrace, OnCore, Provenance, RunState, RunTime,
+    RunTimes, Survey, TracePlaces, VcpuState, hvdemo, none, xen,
 };

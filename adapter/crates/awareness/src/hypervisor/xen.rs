@@ -2,10 +2,12 @@
 //!
 //! `domain_list` gives the VMs, `struct vcpu` their vCPUs, and `per_cpu(curr_vcpu)` whom each core works for: in EL2
 //! `VTTBR_EL2` may still be the last VM's or an empty one, `curr_vcpu` never lies. No version is tested: a field that this build
-//! lacks leaves its fact out (`layout`). `walk` follows the lists, `registers` knows where a vCPU's registers are.
+//! lacks leaves its fact out (`layout`). `walk` follows the lists, `registers` knows where a vCPU's registers are, `scheduling` finds
+//! the trace buffers and the account of every vCPU's time.
 
 mod layout;
 mod registers;
+mod scheduling;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -17,7 +19,8 @@ use machine::{El, GuestId, Pcpu, Registers, SysReg, Va, VirtualMemory, Vmid};
 use symbols::Image;
 
 use super::{
-    Guest, Hypervisor, MachineView, OnCore, Provenance, RunState, Survey, VcpuState, el2_space,
+    Guest, Hypervisor, MachineView, NoTrace, OnCore, Provenance, RunState, RunTimes, Survey,
+    TracePlaces, VcpuState, el2_space,
 };
 use crate::mirror::{Facts, ImageFacts};
 use layout::Layout;
@@ -66,9 +69,7 @@ impl Hypervisor for Xen {
     }
 
     fn survey(&self, machine: &dyn MachineView) -> Survey {
-        let cores: Vec<&Registers> = (0..machine.cores())
-            .map(|core| machine.registers(Pcpu(core as u16)))
-            .collect();
+        let cores = registers_of(machine);
         let space = match el2_space(&cores) {
             Ok(space) => space,
             Err(why) => return blind(cores.len(), &why),
@@ -100,6 +101,27 @@ impl Hypervisor for Xen {
             notes,
         }
     }
+
+    fn trace(&self, machine: &dyn MachineView) -> Result<TracePlaces, NoTrace> {
+        let space = el2_space(&registers_of(machine)).map_err(NoTrace::Blind)?;
+        let memory = View::new(machine.memory(), space);
+        scheduling::trace(&self.layout, &memory, machine.cores())
+    }
+
+    fn run_times(&self, machine: &dyn MachineView) -> Option<RunTimes> {
+        let space = el2_space(&registers_of(machine)).ok()?;
+        let memory = View::new(machine.memory(), space);
+        Some(scheduling::run_times(
+            &self.layout,
+            &memory,
+            machine.cores(),
+        ))
+    }
+}
+
+fn registers_of(machine: &dyn MachineView) -> Vec<&Registers> {
+    let cores = 0..machine.cores() as u16;
+    cores.map(|core| machine.registers(Pcpu(core))).collect()
 }
 
 fn blind(cores: usize, why: &str) -> Survey {

@@ -1,7 +1,7 @@
 //! Which of Xen's symbols and fields are used, and where this build has them.
 //!
 //! Names are those of Xen 4.17 (`xen/include/xen/sched.h`, `xen/arch/arm/include/asm/{domain,p2m,current}.h`,
-//! `asm/arm64/processor.h`). What a survey cannot do without is a [`Slot`], all else an `Option`.
+//! `asm/arm64/processor.h`, `xen/common/trace.c`). What a survey cannot do without is a [`Slot`], all else an `Option`.
 
 use machine::Va;
 use machine::regs::SysReg;
@@ -19,9 +19,33 @@ pub(super) struct Layout {
     pub(super) curr_vcpu: Va,
     /// `struct vcpu *idle_vcpu[]`.
     pub(super) idle_vcpu: Option<Va>,
+    /// `unsigned int nr_cpu_ids`.
+    pub(super) nr_cpu_ids: Option<Va>,
+    /// `uint64_t boot_count`: the counter when Xen's nanoseconds began.
+    pub(super) boot_count: Option<Va>,
+    /// The variables of `common/trace.c`, or the name of the first that this build lacks.
+    pub(super) trace: Result<TraceSymbols, &'static str>,
     pub(super) domain: Domain,
     pub(super) vcpu: VcpuFields,
     pub(super) frame: Frame,
+}
+
+/// Variables of `common/trace.c`.
+#[derive(Clone, Debug)]
+pub(super) struct TraceSymbols {
+    /// `struct t_info *t_info`.
+    pub(super) t_info: Va,
+    /// `unsigned int t_info_pages`.
+    pub(super) t_info_pages: Va,
+    /// `uint32_t data_size`.
+    pub(super) data_size: Va,
+    pub(super) tb_init_done: Va,
+    /// `u32 tb_event_mask`.
+    pub(super) tb_event_mask: Va,
+    /// Per-CPU `unsigned long`.
+    pub(super) lost_records: Option<Va>,
+    /// Per-CPU `unsigned long`.
+    pub(super) lost_records_first_tsc: Option<Va>,
 }
 
 /// `struct domain`.
@@ -43,6 +67,7 @@ pub(super) struct VcpuFields {
     pub(super) processor: Option<Slot>,
     pub(super) is_running: Option<Slot>,
     pub(super) state: Option<Slot>,
+    pub(super) state_entry_time: Option<Slot>,
     pub(super) time: Option<Slot>,
     pub(super) cpu_info: Option<Slot>,
     /// `arch.saved_context`: x19 to x28, fp, sp, pc.
@@ -96,9 +121,27 @@ impl Layout {
             per_cpu_offset: facts.need_symbol("__per_cpu_offset")?,
             curr_vcpu: facts.need_symbol("per_cpu__curr_vcpu")?,
             idle_vcpu: facts.symbol("idle_vcpu"),
+            nr_cpu_ids: facts.symbol("nr_cpu_ids"),
+            boot_count: facts.symbol("boot_count"),
+            trace: TraceSymbols::resolve(facts),
             domain: Domain::resolve(facts)?,
             vcpu: VcpuFields::resolve(facts)?,
             frame: Frame::resolve(facts),
+        })
+    }
+}
+
+impl TraceSymbols {
+    fn resolve(facts: &dyn Facts) -> Result<Self, &'static str> {
+        let need = |name| facts.symbol(name).ok_or(name);
+        Ok(Self {
+            t_info: need("t_info")?,
+            t_info_pages: need("t_info_pages")?,
+            data_size: need("data_size")?,
+            tb_init_done: need("tb_init_done")?,
+            tb_event_mask: need("tb_event_mask")?,
+            lost_records: facts.symbol("per_cpu__lost_records"),
+            lost_records_first_tsc: facts.symbol("per_cpu__lost_records_first_tsc"),
         })
     }
 }
@@ -136,6 +179,7 @@ impl VcpuFields {
             processor: field("processor"),
             is_running: field("is_running"),
             state: field("runstate.state"),
+            state_entry_time: field("runstate.state_entry_time"),
             time: field("runstate.time"),
             cpu_info: field("arch.cpu_info"),
             saved_x,
@@ -150,6 +194,7 @@ impl VcpuFields {
             self.processor,
             self.is_running,
             self.state,
+            self.state_entry_time,
             self.time,
             self.cpu_info,
             self.saved_sp,

@@ -6,6 +6,7 @@ use machine::{MemoryFault, Pa, PhysicalMemory, Register, Vcpu};
 use proptest::prelude::*;
 
 use super::*;
+use crate::hypervisor::{LossPlaces, RunTime};
 use crate::mirror::Slot;
 
 const RAM: u64 = 0x4000_0000;
@@ -16,6 +17,15 @@ const DOMAIN_LIST: u64 = RAM + 0x1000;
 const PER_CPU_OFFSET: u64 = RAM + 0x1100;
 const CURR_VCPU: u64 = RAM + 0x1200;
 const IDLE_VCPU: u64 = RAM + 0x1300;
+const T_INFO: u64 = RAM + 0x1400;
+const T_INFO_PAGES: u64 = RAM + 0x1408;
+const DATA_SIZE: u64 = RAM + 0x140c;
+const TB_INIT_DONE: u64 = RAM + 0x1410;
+const TB_EVENT_MASK: u64 = RAM + 0x1414;
+const NR_CPU_IDS: u64 = RAM + 0x1418;
+const BOOT_COUNT: u64 = RAM + 0x1420;
+const LOST_RECORDS: u64 = RAM + 0x1500;
+const LOST_SINCE: u64 = RAM + 0x1508;
 const IDLE_DOMAIN: u64 = RAM + 0x2000;
 const DOMAINS: u64 = RAM + 0x1_0000;
 const VCPUS: u64 = RAM + 0x2_0000;
@@ -46,6 +56,7 @@ const FIELDS: &[(&str, &str, u64, u64)] = &[
     ("struct vcpu", "arch.ttbr1", 96, 8),
     ("struct vcpu", "arch.contextidr", 104, 4),
     ("struct vcpu", "arch.hcr_el2", 112, 8),
+    ("struct vcpu", "runstate.state_entry_time", 120, 8),
     ("struct cpu_info", "guest_cpu_user_regs", 0x10, 0x100),
     ("struct cpu_user_regs", "x0", 0, 8),
     ("struct cpu_user_regs", "lr", 8, 8),
@@ -67,6 +78,15 @@ impl Facts for Told {
             ("__per_cpu_offset", PER_CPU_OFFSET),
             ("per_cpu__curr_vcpu", CURR_VCPU),
             ("idle_vcpu", IDLE_VCPU),
+            ("t_info", T_INFO),
+            ("t_info_pages", T_INFO_PAGES),
+            ("data_size", DATA_SIZE),
+            ("tb_init_done", TB_INIT_DONE),
+            ("tb_event_mask", TB_EVENT_MASK),
+            ("nr_cpu_ids", NR_CPU_IDS),
+            ("boot_count", BOOT_COUNT),
+            ("per_cpu__lost_records", LOST_RECORDS),
+            ("per_cpu__lost_records_first_tsc", LOST_SINCE),
         ];
         let (_, at) = known.into_iter().find(|(known, _)| *known == name)?;
         (name != self.without).then_some(Va(at))
@@ -201,8 +221,26 @@ impl World {
         self.field("struct vcpu", path, Self::vcpu(domain, vcpu), value);
     }
 
+    /// Trace buffers of 64 pages, described at the very end of RAM.
+    fn with_trace(mut self) -> Self {
+        self.write(T_INFO, RAM + SIZE as u64 - 0x1000, 8);
+        self.write(T_INFO_PAGES, 1, 4);
+        self.write(DATA_SIZE, 64 * 4096 - 8, 4);
+        self.write(NR_CPU_IDS, 2, 4);
+        self
+    }
+
     fn survey(&self) -> Survey {
         Xen::new(&told()).expect("all facts").survey(self)
+    }
+
+    fn trace(&self, told: &Told) -> Result<TracePlaces, NoTrace> {
+        Xen::new(told).expect("enough facts").trace(self)
+    }
+
+    fn run_times(&self) -> RunTimes {
+        let xen = Xen::new(&told()).expect("all facts");
+        xen.run_times(self).expect("EL2 can be read")
     }
 }
 
@@ -509,6 +547,81 @@ fn what_a_build_lacks_is_named_or_left_out() {
 }
 
 #[test]
+fn the_trace_is_found_in_physical_memory() {
+    let places = World::new().with_trace().trace(&told());
+    let loss = |core| LossPlaces {
+        records: Pa(LOST_RECORDS + core * PER_CPU),
+        since: Pa(LOST_SINCE + core * PER_CPU),
+    };
+    let expected = TracePlaces {
+        t_info: Pa(RAM + SIZE as u64 - 0x1000),
+        t_info_pages: 1,
+        data_size: 64 * 4096 - 8,
+        pcpus: 2,
+        loss: vec![loss(0), loss(1)],
+        enabled: Pa(TB_INIT_DONE),
+        mask: Pa(TB_EVENT_MASK),
+    };
+    assert_eq!(places, Ok(expected));
+}
+
+#[test]
+fn a_trace_that_is_not_there_is_missed_by_name() {
+    let world = World::new().with_trace();
+    for symbol in ["t_info", "data_size", "tb_init_done", "tb_event_mask"] {
+        let missing = Told { without: symbol };
+        assert_eq!(world.trace(&missing), Err(NoTrace::NotBuilt(symbol)));
+    }
+    let without = Told {
+        without: "per_cpu__lost_records",
+    };
+    assert_eq!(world.trace(&without).map(|places| places.loss), Ok(vec![]));
+    assert_eq!(World::new().trace(&told()), Err(NoTrace::NotAllocated));
+    let mut lost = World::new().with_trace();
+    lost.write(T_INFO, 1 << 38, 8);
+    let variable = "t_info";
+    let outcome = lost.trace(&told());
+    assert!(
+        matches!(outcome, Err(NoTrace::Unreadable { variable: of, .. }) if of == variable),
+        "{outcome:?}"
+    );
+    let mut blind = World::new().with_trace();
+    blind.cores = vec![Registers::default(); 2];
+    assert!(matches!(blind.trace(&told()), Err(NoTrace::Blind(_))));
+}
+
+#[test]
+fn a_pcpu_that_never_was_ends_the_counters() {
+    let mut world = World::new().with_trace();
+    world.write(NR_CPU_IDS, 4, 4);
+    world.write(PER_CPU_OFFSET + 16, 0_u64.wrapping_sub(LOST_RECORDS), 8);
+    let places = world.trace(&told()).expect("found");
+    assert_eq!((places.pcpus, places.loss.len()), (4, 2));
+}
+
+#[test]
+fn every_vcpu_has_its_account_the_idle_ones_too() {
+    let mut world = World::new().add(0, 1).add(1, 1).run(1, 0, 1, El::El1);
+    world.set(1, 0, "runstate.state_entry_time", 500);
+    for (index, nanoseconds) in [100, 200, 150, 50].into_iter().enumerate() {
+        let times = told().field("struct vcpu", "runstate.time");
+        let time = times.expect("a field").element(index as u64, 4);
+        world.write(World::vcpu(1, 0) + time.offset, nanoseconds, 8);
+    }
+    world.write(BOOT_COUNT, 0x1234, 8);
+    let times = world.run_times();
+    let who: Vec<Vcpu> = times.vcpus.iter().map(|one| one.vcpu).collect();
+    assert_eq!(who, [id(0, 0), id(1, 0), id(0x7fff, 0), id(0x7fff, 1)]);
+    let expected = RunTime {
+        vcpu: id(1, 0),
+        state: RunState::Running,
+        since: 500,
+        times: [100, 200, 150, 50],
+    };
+    assert_eq!((times.vcpus[1], times.epoch), (expected, Some(0x1234)));
+}
+
+#[test]
 fn without_el2_registers_nothing_is_claimed() {
     let mut world = World::new().add(0, 1);
     world.cores = vec![Registers::default(); 2];
@@ -532,6 +645,8 @@ proptest! {
             world.write(RAM + (at & !7), value, size);
         }
         world.survey();
+        world.run_times();
+        let _ = world.trace(&told());
         prop_assert!(world.reads.get() < 100_000);
     }
 

@@ -152,6 +152,12 @@ pub(super) fn idle(layout: &Layout, memory: &dyn VirtualMemory, number: usize) -
     let entry = layout.idle_vcpu?.offset(8 * number as u64);
     let vcpu = memory.read_u64(entry).ok().filter(|vcpu| *vcpu != 0)?;
     let fields = &layout.vcpu;
-    let slots = [fields.processor, fields.is_running, fields.state];
+    let slots = [
+        fields.processor,
+        fields.is_running,
+        fields.state,
+        fields.state_entry_time,
+        fields.time,
+    ];
     Record::read(memory, Va(vcpu), slots.into_iter().flatten()).ok()
 }
