@@ -40,7 +40,7 @@ pub struct Event {
 /// The kinds of [`Event`]. To add one: decode it in a `format`, give it a meaning in `timeline`, and a row in the docs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
-    /// A vCPU went from one run state to another.
+    /// A vCPU went from one run state to another, or was found in the same.
     RunState {
         /// Whose.
         vcpu: Vcpu,

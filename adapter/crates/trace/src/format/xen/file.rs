@@ -5,10 +5,12 @@
 //! ```
 //!
 //! Xen's tool asks the pCPUs in turn, so windows of different pCPUs overlap in time, and those of one follow each other (Xen 4.17
-//! `tools/xentrace/xentrace.c`; since before 4.11). A file says nothing of the counter's frequency.
+//! `tools/xentrace/xentrace.c`; since before 4.11). A file says nothing of the counter's frequency, unless we
+//! recorded it ([`super::notes`]).
 
 use machine::ids::Pcpu;
 
+use super::notes::Notes;
 use super::record::CPU_CHANGE;
 use super::records::Records;
 use crate::event::Event;
@@ -103,6 +105,15 @@ impl<'a> File<'a> {
             let pcpu = u16::try_from(pcpu).ok()?;
             (!windows.is_empty()).then_some(Pcpu(pcpu))
         })
+    }
+
+    /// What was noted in the file by whoever recorded it, if that was us.
+    pub fn notes(&self) -> Notes {
+        let mut notes = Notes::default();
+        for window in self.windows.iter().flatten() {
+            notes.read(&self.bytes[window.start..window.end]);
+        }
+        notes
     }
 
     /// The events of one pCPU, in order of time.

@@ -12,6 +12,7 @@
 
 use machine::ids::{GuestId, Vcpu};
 
+use super::notes;
 use crate::event::{Reason, RunState, Ticks, What};
 
 /// The longest record: header, time, seven words.
@@ -29,7 +30,7 @@ const RUNSTATE_CHANGE: u32 = 0x21001;
 const WITHOUT_STATES: u32 = !0x330;
 
 /// By their numbers.
-const RUN_STATES: [RunState; 4] = [
+pub(super) const RUN_STATES: [RunState; 4] = [
     RunState::Running,
     RunState::Runnable,
     RunState::Blocked,
@@ -116,7 +117,8 @@ pub(super) fn run_state_change(header: Header, word: u32) -> Option<(Vcpu, RunSt
 ///
 /// # Errors
 /// [`Reason::BadSize`] when it has too few words, [`Reason::BadValue`] when a word or the header cannot be. Records about the buffer itself
-/// (class 0x1f) are bad values here.
+/// (class 0x1f) are bad values
+/// here, but for our own [`notes`].
 pub(super) fn meaning(header: Header, words: &[u32; 7]) -> Result<What, Reason> {
     match run_state_change(header, words[0]) {
         Some((vcpu, from, to)) => Ok(What::RunState { vcpu, from, to }),
@@ -159,6 +161,7 @@ pub(super) fn rarer(header: Header, words: &[u32; 7]) -> Result<What, Reason> {
                 megahertz: words[1],
             })
         }
+        _ if notes::is_note(header) => notes::meaning(header, words),
         id if header.is_plausible() && id >> 12 != 0x1f => Ok(What::Other { id }),
         _ => Err(Reason::BadValue),
     }
@@ -225,7 +228,7 @@ fn of_scheduler(header: Header, words: &[u32; 7]) -> Result<What, Reason> {
 }
 
 /// A vCPU in one word: domain in the high half.
-fn unit(word: u32) -> Vcpu {
+pub(super) fn unit(word: u32) -> Vcpu {
     Vcpu {
         guest: GuestId(word >> 16),
         index: word & 0xffff,
