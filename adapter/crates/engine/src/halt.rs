@@ -104,6 +104,26 @@ impl Halt {
         })
     }
 
+    /// Writes physical memory.
+    ///
+    /// # Errors
+    /// The link is lost, or the target does not let itself be written.
+    pub fn write_physical(&self, address: Pa, bytes: &[u8]) -> Result<(), TargetError> {
+        let mut target = self.target.borrow_mut();
+        let refused = TargetError::Refused {
+            target: target.name().to_owned(),
+            request: format!("a write at PA {address}"),
+            reason: "a saved halt cannot be written".to_owned(),
+        };
+        let run = target.run_control().ok_or(refused)?;
+        run.write_physical(address, bytes)?;
+        let last = address.offset(bytes.len().saturating_sub(1) as u64);
+        let written = address.align_down(PAGE).0..=last.align_down(PAGE).0;
+        let mut pages = self.pages.borrow_mut();
+        pages.retain(|page, _| !written.contains(page));
+        Ok(())
+    }
+
     fn note<T>(&self, outcome: Result<T, TargetError>) -> Option<T> {
         outcome
             .map_err(|error| *self.lost.borrow_mut() = Some(error))

@@ -20,6 +20,7 @@ pub mod setup;
 pub mod stack;
 mod step;
 mod stops;
+pub mod tracing;
 pub mod view;
 
 pub use engine::{Engine, Handle, start};

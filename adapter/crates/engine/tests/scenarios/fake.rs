@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use machine::target::{EventSink, HaltRequest, PhysicalRange, PhysicalRead, RunControl, Trap};
 use machine::{
-    Pa, Pcpu, Register, Registers, Resume, Stop, StopReason, SysReg, Target, TargetError,
-    TargetEvent, Va,
+    MemoryFault, Pa, Pcpu, PhysicalMemory, Register, Registers, Resume, SharedMemory, Stop,
+    StopReason, SysReg, Target, TargetError, TargetEvent, Va,
 };
 
 /// Where a core goes next.
@@ -80,6 +80,8 @@ pub(crate) struct Machine {
     broken: bool,
     /// A saved halt has no run control.
     pub(crate) saved: bool,
+    /// Its memory can be used while it runs.
+    shared: bool,
     pub(crate) log: Vec<String>,
 }
 
@@ -113,6 +115,7 @@ impl Machine {
             sink: None,
             broken: false,
             saved: false,
+            shared: false,
             log: Vec::new(),
         };
         for vm in 1..4 {
@@ -138,6 +141,11 @@ impl Machine {
 
     pub(crate) fn saved(mut self) -> Self {
         self.saved = true;
+        self
+    }
+
+    pub(crate) fn sharing(mut self) -> Self {
+        self.shared = true;
         self
     }
 
@@ -345,9 +353,28 @@ impl Target for Shared {
         Ok(None)
     }
 
+    fn shared_ram(&self) -> Option<Arc<dyn SharedMemory>> {
+        let shared = self.lock().shared;
+        shared.then(|| Arc::new(self.clone()) as Arc<_>)
+    }
+
     fn run_control(&mut self) -> Option<&mut dyn RunControl> {
         let saved = self.lock().saved;
         if saved { None } else { Some(self) }
+    }
+}
+
+impl PhysicalMemory for Shared {
+    fn read_physical(&self, address: Pa, buffer: &mut [u8]) -> Result<(), MemoryFault> {
+        let read = self.lock().read(address.0, buffer);
+        read.then_some(()).ok_or(MemoryFault::Absent(address))
+    }
+}
+
+impl SharedMemory for Shared {
+    fn store_u32(&self, address: Pa, value: u32) -> Result<(), MemoryFault> {
+        self.lock().write(address.0, &value.to_le_bytes());
+        Ok(())
     }
 }
 

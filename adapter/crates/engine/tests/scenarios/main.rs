@@ -11,6 +11,7 @@ mod images;
 mod running;
 mod session;
 mod steps;
+mod tracing;
 
 #[path = "../../../symbols/tests/support/mod.rs"]
 mod support;
