@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use machine::target::PhysicalRange;
 use machine::{MemoryFault, Pa, PhysicalMemory, SharedMemory};
-use memmap2::{MmapOptions, MmapRaw};
+use memmap2::{Mmap, MmapOptions, MmapRaw};
 
 use crate::{OpenError, RamFile};
 
@@ -34,6 +34,12 @@ pub fn map_file(path: &Path) -> io::Result<FileBytes> {
     // SAFETY: the map is private and read-only, and by the contract above the file does not change meanwhile.
     let map = unsafe { MmapOptions::new().map(&file)? };
     Ok(Arc::new(map))
+}
+
+/// Maps the first `size` bytes of a file that may grow and is never cut; there must be as many.
+pub(crate) fn map_prefix(file: &File, size: usize) -> io::Result<Mmap> {
+    // SAFETY: the map is read-only and within the file, whose bytes, once written, neither change nor go away.
+    unsafe { MmapOptions::new().len(size).map(file) }
 }
 
 /// RAM of a machine that may be running: pieces, each a shared map of a file.
