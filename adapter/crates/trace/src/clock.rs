@@ -4,8 +4,10 @@
 //! debugger can read the kernel's own numbers the way back is exact ([`SchedClock`]); elsewhere it is a line through points that both
 //! clocks know ([`Fit`]), whose residual is kept to be shown.
 
+mod align;
 mod fit;
 
+pub use align::{Moments, align};
 pub use fit::{Fit, Pair};
 
 use crate::event::Ticks;

@@ -43,12 +43,12 @@ const PIECE: usize = 1 << 16;
 
 impl<'a> Export<'a> {
     /// All lanes with their owners.
-    fn lanes(&self) -> impl Iterator<Item = (u16, Owner)> + use<'a> {
+    pub fn lanes(&self) -> impl Iterator<Item = (u16, Owner)> + use<'a> {
         (0..).zip(self.view.owners().iter().copied())
     }
 
     /// The spans of a lane, cut to the window.
-    fn spans(&self, lane: u16) -> impl Iterator<Item = Interval> + use<'a> {
+    pub fn spans(&self, lane: u16) -> impl Iterator<Item = Interval> + use<'a> {
         let (from, to) = (self.from, self.to.min(self.view.until()));
         let cut = move |interval: Interval| Interval {
             span: interval.span.starting(interval.start().max(from)),
@@ -58,19 +58,19 @@ impl<'a> Export<'a> {
     }
 
     /// The points of a lane in the window.
-    fn points(&self, lane: u16) -> &'a [Point] {
+    pub fn points(&self, lane: u16) -> &'a [Point] {
         self.view.points(lane).between(self.from, self.to)
     }
 
     /// Nanoseconds since the beginning of the timeline.
-    fn nanoseconds(&self, time: u64) -> u64 {
+    pub fn nanoseconds(&self, time: u64) -> u64 {
         let ticks = time.saturating_sub(self.view.first());
         let exact = u128::from(ticks) * 1_000_000_000 / u128::from(self.view.frequency());
         u64::try_from(exact).unwrap_or(u64::MAX)
     }
 
     /// The name of a lane's owner; empty for nobody.
-    fn who(&self, lane: Party) -> String {
+    pub fn who(&self, lane: Party) -> String {
         self.view.owner(lane).map_or_else(String::new, self.name)
     }
 

@@ -11,6 +11,7 @@ use super::layout::{
 };
 use super::points::PointView;
 use super::state::{Party, State};
+use crate::clock::Frequency;
 
 /// More than this many lanes are not kept; the last stands for all further vCPUs and tasks.
 pub const MOST_LANES: usize = 16384;
@@ -138,6 +139,11 @@ impl Catalog {
         let mut catalog = Self::new(header.frequency.get(), header.first.get());
         catalog.refresh(columns);
         Ok(catalog)
+    }
+
+    /// Counts by another frequency than was known when the store was begun: ticks stay what they are.
+    pub fn count_by(&mut self, frequency: Frequency) {
+        self.frequency = frequency.hertz();
     }
 
     /// Takes in what was published since.
