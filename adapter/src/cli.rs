@@ -5,6 +5,7 @@
 mod inspect;
 mod serve;
 mod snapshot;
+mod trace;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+use serde::Serialize;
 
 use crate::config::{self, Config};
 use crate::demo;
@@ -68,6 +70,11 @@ enum Command {
         #[arg(long)]
         xen: bool,
     },
+    /// Look at recorded scheduling traces: who ran when, why a vCPU did not, and exports.
+    Trace {
+        #[command(subcommand)]
+        command: trace::Command,
+    },
     /// Print a shell's completion script.
     Completions {
         /// Which shell.
@@ -118,33 +125,53 @@ pub fn main() -> ExitCode {
     runtime.shutdown_background();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(message) => fail(&message),
+        Err(Failure::Said(message)) => fail(&message),
+        Err(Failure::Usage(message)) => {
+            fail(&message);
+            ExitCode::from(2)
+        }
     }
 }
 
-async fn run(command: Command) -> Result<(), String> {
+/// Why a command ends without a result.
+enum Failure {
+    /// It failed: exit status 1.
+    Said(String),
+    /// It was not a thing to ask for: exit status 2.
+    Usage(String),
+}
+
+impl<S: Into<String>> From<S> for Failure {
+    fn from(message: S) -> Self {
+        Self::Said(message.into())
+    }
+}
+
+async fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Dap(arguments) => serve::serve(arguments).await,
-        Command::Vms { machine, json } => inspect::vms(&machine.config()?, json).await,
+        Command::Dap(arguments) => serve::serve(arguments).await?,
+        Command::Vms { machine, json } => inspect::vms(&machine.config()?, json).await?,
         Command::Stack {
             machine,
             vm,
             vcpu,
             json,
-        } => inspect::stack(&machine.config()?, vm.as_deref(), vcpu, json).await,
-        Command::Snapshot { machine, output } => snapshot::save(&machine.config()?, output).await,
+        } => inspect::stack(&machine.config()?, vm.as_deref(), vcpu, json).await?,
+        Command::Snapshot { machine, output } => snapshot::save(&machine.config()?, output).await?,
         Command::Demo { xen } => {
             let mut out = std::io::stdout();
             demo::run(xen, &mut out)
                 .await
-                .map_err(|error| error.to_string())
+                .map_err(|error| error.to_string())?;
         }
+        Command::Trace { command } => trace::run(command)?,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "hvdap", &mut script);
-            print(&script)
+            print(&script)?;
         }
     }
+    Ok(())
 }
 
 fn fail(message: &str) -> ExitCode {
@@ -161,6 +188,13 @@ fn print(text: &[u8]) -> Result<(), String> {
         }
         _ => Ok(()),
     }
+}
+
+fn to_json(report: &impl Serialize) -> Result<Vec<u8>, String> {
+    let mut text = serde_json::to_vec_pretty(report)
+        .map_err(|error| format!("the report cannot be written: {error}"))?;
+    text.push(b'\n');
+    Ok(text)
 }
 
 /// Standard output is the wire: everything else goes to standard error.

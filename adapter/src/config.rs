@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 
-pub use read::{Config, ConfigError, ImageFile, read_attach, read_machine};
+pub use read::{Config, ConfigError, ImageFile, machine_file, read_attach, read_machine};
 
 /// The machine file: what is attached to, and which programs run in it.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]

@@ -18,5 +18,6 @@ pub mod report;
 pub mod requests;
 #[cfg(test)]
 mod schemas;
+pub mod trace;
 pub mod visit;
 pub mod wire;

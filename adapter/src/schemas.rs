@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::config::{Attach, Machine};
 use crate::report::{Stacks, Vms};
 use crate::requests::custom::{BreakpointStats, Groups, Subscribe};
+use crate::trace::{info::Info, stats::Stats, why::Why};
 
 /// Compares a committed schema file with the type's; with `UPDATE_EXPECT=1`, writes it.
 fn check<T: JsonSchema>(name: &str) {
@@ -66,6 +67,9 @@ fn schema_files_are_fresh() {
     check::<Machine>("machine");
     check::<Vms>("vms");
     check::<Stacks>("stack");
+    check::<Info>("trace-info");
+    check::<Stats>("trace-stats");
+    check::<Why>("trace-why");
     check::<BreakpointStats>("breakpoint-stats");
     check::<Groups>("groups");
     check::<Subscribe>("subscribe");

@@ -4,9 +4,8 @@ use std::fmt::Write;
 
 use engine::Engine;
 use engine::view::{FrameView, GroupView, ScopeKind, ThreadView};
-use serde::Serialize;
 
-use super::print;
+use super::{print, to_json};
 use crate::config::Config;
 use crate::report::{self, Frame, Group, Stack, Stacks, State, Thread, Vms};
 use crate::visit;
@@ -75,13 +74,6 @@ pub(super) async fn stack(
     } else {
         stacks_text(&report).into_bytes()
     })
-}
-
-fn to_json(report: &impl Serialize) -> Result<Vec<u8>, String> {
-    let mut text = serde_json::to_vec_pretty(report)
-        .map_err(|error| format!("the report cannot be written: {error}"))?;
-    text.push(b'\n');
-    Ok(text)
 }
 
 fn sorted(engine: &Engine) -> (Vec<GroupView>, Vec<ThreadView>) {

@@ -157,6 +157,14 @@ pub fn read_machine(file: Option<&Path>, target: Option<&str>) -> Result<Config,
     })
 }
 
+/// Reads a machine file as it stands, for those who attach to nothing.
+///
+/// # Errors
+/// Names the place in the machine file.
+pub fn machine_file(file: &Path) -> Result<Machine, ConfigError> {
+    parse_file(file).map(|(machine, _)| machine)
+}
+
 fn argument(name: &str, message: String) -> ConfigError {
     ConfigError {
         place: name.to_owned(),

@@ -1,0 +1,258 @@
+//! A trace file, mapped, and the timeline that its records make.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use backends::{FileBytes, map_file};
+use machine::{GuestId, Pcpu};
+use serde::{Deserialize, Serialize};
+use trace::event::{Event, Ticks, What};
+use trace::format::{Kind, detect, ftrace, xen};
+use trace::merge::merge;
+use trace::store::{Columns, NoRoom, Subject};
+use trace::timeline::Timeline;
+
+use super::classes::Classes;
+use super::join::{self, Guest, JoinedAbout};
+
+/// A file of a known kind.
+pub struct Source {
+    /// Its path, as given.
+    pub path: PathBuf,
+    /// Its bytes.
+    pub bytes: FileBytes,
+    /// Its kind.
+    pub kind: Kind,
+    /// What tells it from a later one of the same path.
+    pub identity: Identity,
+}
+
+/// What tells a file from a later one of the same path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Bytes.
+    pub size: u64,
+    /// Nanoseconds of the last change since 1970, modulo 2⁶⁴; 0 where the file system does not tell.
+    pub modified: u64,
+}
+
+/// What is to be said of a trace besides its lanes. Kept beside them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct About {
+    /// `xentrace` or `trace.dat`.
+    pub kind: String,
+    /// The counter's frequency in hertz, where the file tells.
+    pub frequency: Option<u64>,
+    /// Guests' own traces that were put on the same clock.
+    pub guests: Vec<JoinedAbout>,
+    /// Records by class.
+    pub records: BTreeMap<String, u64>,
+    /// Records that the source dropped.
+    pub lost: u64,
+    /// Records that contradict the one before with nothing lost in between.
+    pub contradictions: u64,
+    /// Records about vCPUs and tasks beyond the most that have a lane.
+    pub without_lane: u64,
+    /// By reason, how often bytes were passed over, and how many.
+    pub unreadable: BTreeMap<String, (u64, u64)>,
+}
+
+/// Events between two looks of who watches a timeline grow.
+const STEP: usize = 1 << 20;
+
+/// So many gaps in front of the first record are kept.
+const MOST_EARLY: usize = 4096;
+
+/// A guest's `trace.dat` counts nanoseconds.
+const NANOSECONDS: u64 = 1_000_000_000;
+
+/// The guest of a `trace.dat` that is looked at alone.
+const ALONE: GuestId = GuestId(1);
+
+impl Source {
+    /// Maps a file and tells its kind.
+    ///
+    /// # Errors
+    /// One sentence that names the file, the reason, and what to do.
+    pub fn open(path: &Path) -> Result<Self, String> {
+        let shown = path.display();
+        let unread = |error: std::io::Error| format!("{shown} cannot be read: {error}");
+        let about = fs::metadata(path).map_err(unread)?;
+        if about.is_dir() {
+            return Err(format!("{shown} is a folder: name the trace file in it"));
+        }
+        if about.len() == 0 {
+            return Err(format!("{shown} is empty: was anything recorded?"));
+        }
+        let bytes = map_file(path).map_err(unread)?;
+        let kind = detect((*bytes).as_ref()).ok_or_else(|| {
+            format!("{shown} is no trace that is known: neither a file of xentrace nor a trace.dat of trace-cmd")
+        })?;
+        let modified = about.modified().ok();
+        let modified = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let identity = Identity {
+            size: about.len(),
+            modified: modified.map_or(0, |since| since.as_nanos() as u64),
+        };
+        let path = path.to_owned();
+        Ok(Self {
+            path,
+            bytes,
+            kind,
+            identity,
+        })
+    }
+
+    /// Reads all records into a timeline over `columns`, with guests' own traces where there are any. `watch` sees it grow.
+    ///
+    /// # Errors
+    /// One sentence: no records, clocks that cannot be matched, or no room for the timeline.
+    pub fn timeline(
+        &self,
+        guests: &[Guest],
+        columns: Box<dyn Columns + Send>,
+        watch: &mut dyn FnMut(&Timeline),
+    ) -> Result<(About, Timeline), String> {
+        let bytes = (*self.bytes).as_ref();
+        let made = match self.kind {
+            Kind::Xentrace => {
+                let file = xen::file::File::read(bytes).map_err(|error| error.to_string());
+                file.and_then(|file| of_xentrace(&file, guests, columns, watch))
+            }
+            Kind::TraceDat => {
+                let file = ftrace::File::read(bytes).map_err(|error| error.to_string());
+                file.and_then(|file| of_guest(&file, columns, watch))
+            }
+        };
+        made.map_err(|error| format!("{}: {error}", self.path.display()))
+    }
+}
+
+fn of_xentrace(
+    file: &xen::file::File<'_>,
+    guests: &[Guest],
+    columns: Box<dyn Columns + Send>,
+    watch: &mut dyn FnMut(&Timeline),
+) -> Result<(About, Timeline), String> {
+    if guests.is_empty() {
+        return Making::all("xentrace", None, file.merged(), columns, watch)?.finish();
+    }
+    let files = join::read(guests)?;
+    let joined = join::match_clocks(file, guests, &files)?;
+    let events = join::events(file, &joined);
+    let mut making = Making::all("xentrace", None, events, columns, watch)?;
+    for one in &joined {
+        making.name_tasks(one.guest, one.file.tasks());
+        making.about.guests.push(one.about.clone());
+    }
+    making.finish()
+}
+
+/// A guest's own trace without the hypervisor's: its CPUs stand for cores, its nanoseconds for ticks.
+fn of_guest(
+    file: &ftrace::File<'_>,
+    columns: Box<dyn Columns + Send>,
+    watch: &mut dyn FnMut(&Timeline),
+) -> Result<(About, Timeline), String> {
+    let placed = |event: ftrace::GuestEvent| {
+        let pcpu = Pcpu(u16::try_from(event.cpu).unwrap_or(u16::MAX));
+        event.placed(ALONE, pcpu, Ticks)
+    };
+    let events = merge(file.cpus().map(|cpu| file.events(cpu).map(placed)));
+    let mut making = Making::all("trace.dat", Some(NANOSECONDS), events, columns, watch)?;
+    making.timeline.name(Subject::Guest(ALONE), "guest");
+    making.name_tasks(ALONE, file.tasks());
+    making.finish()
+}
+
+/// A timeline and what is said about it, in the making.
+struct Making {
+    timeline: Timeline,
+    classes: Classes,
+    about: About,
+}
+
+impl Making {
+    fn all(
+        kind: &str,
+        frequency: Option<u64>,
+        mut events: impl Iterator<Item = Event>,
+        columns: Box<dyn Columns + Send>,
+        watch: &mut dyn FnMut(&Timeline),
+    ) -> Result<Self, String> {
+        let (early, first) = first_of(&mut events).ok_or("it has no records")?;
+        // Ticks of an unknown frequency are kept as such: who looks says how fast they count.
+        let timeline = Timeline::new(columns, frequency.unwrap_or(NANOSECONDS), first.time);
+        let mut making = Self {
+            timeline: timeline.map_err(no_room)?,
+            classes: Classes::default(),
+            about: About {
+                kind: kind.to_owned(),
+                frequency,
+                ..About::default()
+            },
+        };
+        let late = |event: Event| Event {
+            time: first.time,
+            ..event
+        };
+        making.feed(early.into_iter().map(late).chain([first]));
+        while making.feed(events.by_ref().take(STEP)) == STEP {
+            making.timeline.publish().map_err(no_room)?;
+            watch(&making.timeline);
+        }
+        Ok(making)
+    }
+
+    /// Takes events in, and tells how many there were.
+    fn feed(&mut self, events: impl Iterator<Item = Event>) -> usize {
+        let mut count = 0;
+        for event in events {
+            self.timeline.event(&event);
+            self.classes.count(&event);
+            if let What::Unreadable { reason, bytes } = event.what {
+                let gaps = self.about.unreadable.entry(reason.to_string());
+                let gaps = gaps.or_default();
+                *gaps = (gaps.0 + 1, gaps.1 + u64::from(bytes));
+            }
+            count += 1;
+        }
+        count
+    }
+
+    fn name_tasks(&mut self, guest: GuestId, tasks: &BTreeMap<u32, String>) {
+        for (task, name) in tasks {
+            self.timeline.name(Subject::Task(guest, *task), name);
+        }
+    }
+
+    fn finish(mut self) -> Result<(About, Timeline), String> {
+        self.timeline.finish(Ticks(0)).map_err(no_room)?;
+        let notices = self.timeline.notices();
+        self.about.records = self.classes.found();
+        self.about.lost = notices.lost_records;
+        self.about.contradictions = notices.contradictions;
+        self.about.without_lane = notices.without_lane;
+        Ok((self.about, self.timeline))
+    }
+}
+
+fn no_room(error: NoRoom) -> String {
+    format!("{error}: make room, or name a folder on another disk with --index")
+}
+
+/// The first event that has a time, and the gaps in front of it, which have none.
+fn first_of(events: &mut impl Iterator<Item = Event>) -> Option<(Vec<Event>, Event)> {
+    let mut early = Vec::new();
+    for event in events {
+        if event.time.0 > 0 {
+            return Some((early, event));
+        }
+        if early.len() < MOST_EARLY {
+            early.push(event);
+        }
+    }
+    None
+}
