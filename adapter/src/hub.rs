@@ -7,6 +7,7 @@ mod children;
 mod events;
 mod launch;
 mod machine;
+mod schedule;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,6 +20,7 @@ use crate::wire::{Failure, Trace};
 pub use children::Children;
 pub(crate) use events::show_present_halt;
 pub use machine::{Ending, Machine};
+pub use schedule::{Standing, USUAL_MASK};
 
 /// Everything attached to by this process.
 #[derive(Default)]

@@ -7,6 +7,7 @@ pub(crate) mod breakpoints;
 pub mod custom;
 mod memory;
 mod run;
+pub mod schedule;
 mod session;
 mod stack;
 mod variables;
@@ -109,7 +110,11 @@ async fn dispatch(session: &Arc<Session>, request: &Request) -> Answer {
         "readMemory" => memory::read(session, request).await,
         "hvdap/breakpointStats" => custom::breakpoint_stats(session).await,
         "hvdap/groups" => custom::groups(session).await,
+        "hvdap/schedule" => schedule::schedule(session, request).await,
+        "hvdap/scheduleStats" => schedule::schedule_stats(session, request).await,
         "hvdap/subscribe" => custom::subscribe(session, request),
+        "hvdap/traceControl" => schedule::control(session, request).await,
+        "hvdap/why" => schedule::why(session, request).await,
         unknown => Err(Failure::user(format!("unknown command `{unknown}`"))),
     }
 }

@@ -9,6 +9,10 @@ use serde_json::{Map, Value, json};
 use crate::config::{Attach, Machine};
 use crate::report::{Stacks, Vms};
 use crate::requests::custom::{BreakpointStats, Groups, Subscribe};
+use crate::requests::schedule::{
+    Because, TraceControl, TraceStanding, Wanted, WantedStats, WantedWhy,
+};
+use crate::trace::window::Schedule;
 use crate::trace::{info::Info, stats::Stats, why::Why};
 
 /// Compares a committed schema file with the type's; with `UPDATE_EXPECT=1`, writes it.
@@ -73,4 +77,11 @@ fn schema_files_are_fresh() {
     check::<BreakpointStats>("breakpoint-stats");
     check::<Groups>("groups");
     check::<Subscribe>("subscribe");
+    check::<TraceControl>("trace-control.arguments");
+    check::<TraceStanding>("trace-control");
+    check::<Wanted>("schedule.arguments");
+    check::<Schedule>("schedule");
+    check::<WantedStats>("schedule-stats.arguments");
+    check::<WantedWhy>("why.arguments");
+    check::<Because>("why");
 }

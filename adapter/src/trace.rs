@@ -8,6 +8,7 @@ pub mod export;
 pub mod index;
 pub mod info;
 pub mod join;
+pub mod live;
 pub mod names;
 pub mod open;
 #[cfg(feature = "parquet")]
@@ -16,3 +17,4 @@ pub mod source;
 pub mod stats;
 pub mod time;
 pub mod why;
+pub mod window;

@@ -21,8 +21,12 @@ pub(super) async fn tell(machine: Weak<Machine>, mut queue: mpsc::UnboundedRecei
 
 async fn tell_one(machine: &Arc<Machine>, event: Event) {
     match event {
-        Event::Stopped(stop) => stopped(machine, &stop).await,
+        Event::Stopped(stop) => {
+            stopped(machine, &stop).await;
+            machine.schedule_halted().await;
+        }
         Event::Continued { .. } => {
+            machine.schedule_continued().await;
             let by = machine.take_resumed_by();
             for session in machine.sessions() {
                 session.continued(by == Some(session.owner));
@@ -66,6 +70,7 @@ async fn groups_changed(machine: &Arc<Machine>, added: &[GroupView]) {
     let Ok(threads) = machine.link.call(|engine| engine.threads(None)).await else {
         return;
     };
+    machine.name_guests().await;
     for session in machine.sessions() {
         session.groups_changed(&groups);
         for group in added {

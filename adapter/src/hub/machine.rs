@@ -9,6 +9,7 @@ use engine::view::{EngineError, GroupId, GroupView, ThreadId};
 use tokio::sync::watch;
 
 use super::launch::Launched;
+use super::schedule::Schedule;
 use super::{Hub, events};
 use crate::config::{Config, OnDisconnect};
 use crate::connection::{Role, Session};
@@ -50,6 +51,7 @@ pub struct Machine {
     /// Held while a request is asked of the engine and answered, and while an event is told: an event of what a request
     /// caused comes after its answer.
     pub order: tokio::sync::Mutex<()>,
+    pub(super) schedule: tokio::sync::Mutex<Schedule>,
 }
 
 #[derive(Default)]
@@ -87,6 +89,7 @@ impl Machine {
             launched: Mutex::new(launched),
             indexed: watch::Sender::new(false),
             order: tokio::sync::Mutex::default(),
+            schedule: tokio::sync::Mutex::default(),
         });
         tokio::spawn(events::tell(Arc::downgrade(&machine), queue));
         Ok(machine)
@@ -231,7 +234,13 @@ impl Machine {
             Ending::Halted => false,
             _ => self.config.on_disconnect == OnDisconnect::Resume,
         };
-        let giving_back = self.link.ask(move |engine| engine.detach(leave_running));
+        let giving_back = async {
+            if let Err(failure) = self.stop_recording().await {
+                tracing::warn!("the trace: {}", failure.message);
+            }
+            let detach = move |engine: &mut Engine| engine.detach(leave_running);
+            self.link.ask(detach).await
+        };
         match tokio::time::timeout(DETACH_PATIENCE, giving_back).await {
             Ok(Ok(())) => {}
             Ok(Err(failure)) => tracing::warn!("detaching: {}", failure.message),

@@ -48,7 +48,8 @@ pub struct Groups {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(title = "hvdap/subscribe")]
 pub struct Subscribe {
-    /// Whether events `hvdap/…` are wanted: `hvdap/groupsChanged`, without a body.
+    /// Whether events `hvdap/…` are wanted: `hvdap/groupsChanged`, without a body, and `hvdap/scheduleChanged`, with the tick up to
+    /// which the schedule is known as `until`.
     pub events: bool,
 }
 

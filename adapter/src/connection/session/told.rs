@@ -63,6 +63,14 @@ impl Session {
         }
     }
 
+    /// There is more of the schedule, up to a tick.
+    pub fn schedule_changed(&self, until: u64) {
+        if self.state().subscribed {
+            self.peer
+                .event("hvdap/scheduleChanged", json!({ "until": until }));
+        }
+    }
+
     /// In one list of all VMs a breakpoint may be for one of them: offers these, when they changed.
     pub fn offer_modes(&self, groups: &[GroupView]) {
         let modes = convert::breakpoint_modes(groups);
