@@ -72,7 +72,8 @@ fn notes_are_read_as_they_were_written() {
     ]);
     recording.note_on(Pcpu(1), &[Note::Account(account())]);
     recording.advance(Ticks(900));
-    recording.note(&[Note::Ended]);
+    // Read later, though it stands with a pCPU that is read first.
+    recording.note(&[Note::Account(account()), Note::Ended]);
     let bytes = recording.take_unwritten();
     assert_eq!(recording.totals().bytes, bytes.len() as u64);
     let names = [
@@ -86,7 +87,7 @@ fn notes_are_read_as_they_were_written() {
         ended: Some(Ticks(900)),
         clock: Some(clock()),
         names: names.into(),
-        accounts: vec![(Ticks(500), account())],
+        accounts: vec![(Ticks(500), account()), (Ticks(900), account())],
     };
     assert_eq!(File::read(&bytes).unwrap().notes(), expected);
     let found = What::RunState {

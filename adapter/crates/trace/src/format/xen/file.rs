@@ -113,6 +113,7 @@ impl<'a> File<'a> {
         for window in self.windows.iter().flatten() {
             notes.read(&self.bytes[window.start..window.end]);
         }
+        notes.accounts.sort_by_key(|(time, _)| *time);
         notes
     }
 

@@ -123,7 +123,7 @@ pub struct Notes {
     pub clock: Option<Clock>,
     /// The guests' names.
     pub names: BTreeMap<GuestId, String>,
-    /// Xen's accounts and when they were read: when recording began, and when it ended.
+    /// Xen's accounts in order of when they were read: when recording began, and when it ended.
     pub accounts: Vec<(Ticks, Account)>,
 }
 
