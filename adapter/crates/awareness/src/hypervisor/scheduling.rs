@@ -1,6 +1,6 @@
 //! What a hypervisor keeps about scheduling: where its trace buffers are, and its account of every vCPU's time.
 
-use machine::{MemoryFault, Pa, Vcpu};
+use machine::{MemoryFault, Pa, Pcpu, Vcpu};
 
 use super::RunState;
 
@@ -75,6 +75,8 @@ pub struct RunTimes {
 pub struct RunTime {
     /// Whose. The idle vCPU of pCPU n is n of guest 0x7fff.
     pub vcpu: Vcpu,
+    /// The pCPU it is on or was on last, by the hypervisor's number.
+    pub pcpu: Option<Pcpu>,
     /// What it is now.
     pub state: RunState,
     /// Since when, in the hypervisor's nanoseconds.

@@ -248,10 +248,10 @@ fn what_is_not_there_is_said() {
         [drain(1)],
         "= the fake refused a write at PA 0x92000: a saved halt cannot be written",
     );
-    let run_times = ask(|engine| told(engine.run_times().map(|times| format!("{times:?}"))));
+    let accounts = ask(|engine| told(engine.accounts().map(|accounts| format!("{accounts:?}"))));
     check(
         machine(),
-        [run_times],
-        "= RunTimes { vcpus: [], epoch: None }",
+        [accounts],
+        "= Accounts { vcpus: [], epoch: None }",
     );
 }

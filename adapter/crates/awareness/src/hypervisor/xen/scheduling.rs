@@ -1,7 +1,7 @@
 //! Xen's own records of scheduling: its trace buffers (`common/trace.c`) and every vCPU's `runstate`.
 
-use machine::{GuestId, space::View};
-use machine::{MemoryFault, Pa, Va, Vcpu, VirtualMemory};
+use machine::space::View;
+use machine::{GuestId, MemoryFault, Pa, Pcpu, Va, Vcpu, VirtualMemory};
 
 use super::layout::{Layout, TraceSymbols};
 use super::{run_state, walk};
@@ -109,6 +109,9 @@ fn run_time(layout: &Layout, vcpu: Vcpu, record: &Record) -> Option<RunTime> {
     }
     Some(RunTime {
         vcpu,
+        pcpu: record
+            .get_known(fields.processor)
+            .map(|number| Pcpu(number as u16)),
         state: run_state(record.get_known(fields.state)),
         since: record.get_known(fields.state_entry_time)?,
         times,

@@ -614,6 +614,7 @@ fn every_vcpu_has_its_account_the_idle_ones_too() {
     assert_eq!(who, [id(0, 0), id(1, 0), id(0x7fff, 0), id(0x7fff, 1)]);
     let expected = RunTime {
         vcpu: id(1, 0),
+        pcpu: Some(Pcpu(1)),
         state: RunState::Running,
         since: 500,
         times: [100, 200, 150, 50],
