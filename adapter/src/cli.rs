@@ -70,7 +70,7 @@ enum Command {
         #[arg(long)]
         xen: bool,
     },
-    /// Look at recorded scheduling traces: who ran when, why a vCPU did not, and exports.
+    /// Record the hypervisor's own trace of who ran when, and look at such traces: shares, why a vCPU did not run, exports.
     Trace {
         #[command(subcommand)]
         command: trace::Command,
@@ -164,7 +164,7 @@ async fn run(command: Command) -> Result<(), Failure> {
                 .await
                 .map_err(|error| error.to_string())?;
         }
-        Command::Trace { command } => trace::run(command)?,
+        Command::Trace { command } => trace::run(command).await?,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "hvdap", &mut script);

@@ -14,6 +14,7 @@ pub mod hub;
 pub mod link;
 pub mod listings;
 pub mod protocol;
+pub mod recorder;
 pub mod report;
 pub mod requests;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use engine::view::{
     FrameKind, FrameView, GroupId, GroupView, ImageView, SourceView, ThreadState, ThreadView,
 };
+use machine::GuestId;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -217,5 +218,92 @@ impl From<&FrameView> for Frame {
             file: source.map(|source| source.path.clone()),
             line: source.map(|source| source.line),
         }
+    }
+}
+
+/// One line of `hvdap trace loads --json`: what the vCPUs did in one interval.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "hvdap trace loads")]
+pub struct Loads {
+    /// The interval, by the hypervisor's clock.
+    pub seconds: f64,
+    /// VMs in the hypervisor's order, then what stands for idle cores.
+    pub loads: Vec<Load>,
+}
+
+/// What a VM's vCPUs did.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Load {
+    /// The hypervisor's number for the VM; Xen's 32767 stands for idle cores, whose vCPU n is pCPU n.
+    pub guest: u32,
+    /// Its name.
+    pub name: String,
+    /// The sums over its vCPUs.
+    pub all: Shares,
+    /// Each vCPU.
+    pub vcpus: Vec<VcpuLoad>,
+}
+
+/// What a vCPU did.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct VcpuLoad {
+    /// Its index in the VM.
+    pub index: u32,
+    /// Of the interval.
+    pub shares: Shares,
+}
+
+/// Shares of an interval; those of one vCPU are 1 in sum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
+pub struct Shares {
+    /// On a core.
+    pub running: f64,
+    /// Waiting for a core.
+    pub runnable: f64,
+    /// Waiting for an event.
+    pub blocked: f64,
+    /// Switched off or paused.
+    pub offline: f64,
+}
+
+impl Shares {
+    /// From the time in each state, in the order of the fields.
+    #[must_use]
+    pub fn of(spent: [u64; 4], interval: u64) -> Self {
+        let share = |time: u64| time as f64 / interval.max(1) as f64;
+        let [running, runnable, blocked, offline] = spent.map(share);
+        Self {
+            running,
+            runnable,
+            blocked,
+            offline,
+        }
+    }
+}
+
+impl Load {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(guest: GuestId, name: Option<&String>) -> Self {
+        let name = match name {
+            Some(name) => name.clone(),
+            None if guest == trace::event::IDLE => "idle".to_owned(),
+            None => format!("guest {}", guest.0),
+        };
+        Self {
+            guest: guest.0,
+            name,
+            all: Shares::default(),
+            vcpus: Vec::new(),
+        }
+    }
+
+    /// Adds a vCPU.
+    pub fn add(&mut self, index: u32, shares: Shares) {
+        self.all.running += shares.running;
+        self.all.runnable += shares.runnable;
+        self.all.blocked += shares.blocked;
+        self.all.offline += shares.offline;
+        self.vcpus.push(VcpuLoad { index, shares });
     }
 }

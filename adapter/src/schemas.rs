@@ -7,7 +7,7 @@ use schemars::{JsonSchema, schema_for};
 use serde_json::{Map, Value, json};
 
 use crate::config::{Attach, Machine};
-use crate::report::{Stacks, Vms};
+use crate::report::{Loads, Stacks, Vms};
 use crate::requests::custom::{BreakpointStats, Groups, Subscribe};
 use crate::requests::schedule::{
     Because, TraceControl, TraceStanding, Wanted, WantedStats, WantedWhy,
@@ -74,6 +74,7 @@ fn schema_files_are_fresh() {
     check::<Info>("trace-info");
     check::<Stats>("trace-stats");
     check::<Why>("trace-why");
+    check::<Loads>("loads");
     check::<BreakpointStats>("breakpoint-stats");
     check::<Groups>("groups");
     check::<Subscribe>("subscribe");

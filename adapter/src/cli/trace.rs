@@ -1,4 +1,8 @@
-//! `hvdap trace`: recorded traces, looked at and turned into what other programs read.
+//! `hvdap trace`: the hypervisor's own trace recorded, looked at, and turned into what other programs read.
+
+mod loads;
+mod record;
+mod written;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -31,6 +35,10 @@ does not change; it may be removed at any time. Where that folder cannot be writ
 /// What to do with a trace.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Record the hypervisor's trace to a file, without loss where the machine's RAM is a file, and let the machine run.
+    Record(record::Arguments),
+    /// Tell what share of time each vCPU ran, waited for a core or slept, where no trace is on.
+    Loads(loads::Arguments),
     /// Tell what a trace is: its kind, who is in it, its time, its records, what was lost.
     #[command(after_help = TIMES)]
     Info {
@@ -126,8 +134,10 @@ pub(super) struct Window {
     to: Option<Moment>,
 }
 
-pub(super) fn run(command: Command) -> Result<(), Failure> {
+pub(super) async fn run(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Record(arguments) => Ok(record::record(arguments).await?),
+        Command::Loads(arguments) => Ok(loads::loads(arguments).await?),
         Command::Info { file, json } => {
             let (recording, names) = file.open()?;
             let info = info::info(&recording, &names);

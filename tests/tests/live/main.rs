@@ -10,3 +10,4 @@ mod schedule;
 mod snapshot;
 mod target;
 mod three_guests;
+mod trace;

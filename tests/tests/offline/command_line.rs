@@ -36,6 +36,10 @@ fn help_is_there_for_every_command() {
         assert!(output.status.success(), "{command}");
         assert!(output.stdout.len() > 50, "{command}");
     }
+    for command in ["record", "loads"] {
+        let output = adapter::run(&["trace", command, "--help"]);
+        assert!(output.status.success(), "{command}");
+    }
 }
 
 #[test]
@@ -43,12 +47,28 @@ fn wrong_use_has_status_two() {
     check(&[], 2, "");
     check(&["no-such-command"], 2, "no-such-command");
     check(&["vms"], 2, "TARGET");
+    let record = ["trace", "record", "gdb:127.0.0.1:1"];
+    check(&record, 2, "--output");
+    check(
+        &[&record[..], &["-o", "f", "--for", "10"]].concat(),
+        2,
+        "10s",
+    );
+    check(
+        &[&record[..], &["-o", "f", "--mask", "x"]].concat(),
+        2,
+        "run-states",
+    );
+    check(&["trace", "loads"], 2, "TARGET");
     check(&["dap", "--no-such-option"], 2, "--no-such-option");
 }
 
 #[test]
 fn what_fails_has_status_one_and_says_why() {
     check(&["vms", "gdb:127.0.0.1:1"], 1, "127.0.0.1:1");
+    let record = ["trace", "record", "gdb:127.0.0.1:1", "-o"];
+    check(&[&record[..], &["/dev/null/f"]].concat(), 1, "/dev/null/f");
+    check(&[&record[..], &["/dev/null"]].concat(), 1, "127.0.0.1:1");
     check(
         &["vms", "gdb:unix:/nowhere/gdb.sock"],
         1,
