@@ -51,8 +51,14 @@ impl Live {
             consume: None,
         };
         self.held.extend(gap.gap_event(*position));
+        // A loss before all else was told late: it happened before the recording.
+        let first = position.time == Ticks(0);
         let mut records = Records::new(*position, window.bytes);
-        self.held.extend(records.by_ref());
+        let events = records.by_ref().enumerate();
+        self.held.extend(events.filter_map(|(at, event)| {
+            let late = first && at == 0 && matches!(event.what, What::Lost { .. });
+            (!late).then_some(event)
+        }));
         *position = records.reached();
     }
 
