@@ -23,7 +23,10 @@ pub mod stub;
 pub mod tap;
 pub mod target;
 
+pub mod python;
+pub mod samples;
 pub mod skip;
+pub mod xentrace;
 
 pub use adapter::{Adapter, Transport};
 pub use journey::{Debugger, Presentation};

@@ -7,7 +7,7 @@ mod written;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use machine::GuestId;
 use serde::Serialize;
 use trace::clock::Frequency;
@@ -85,11 +85,12 @@ pub(super) enum Command {
     Export {
         #[command(flatten)]
         file: FileArguments,
-        #[command(flatten)]
-        window: Window,
-        /// The format.
-        #[arg(long, value_name = "FORMAT")]
-        to: Format,
+        /// Begin here, not at the start.
+        #[arg(long, value_name = "TIME")]
+        from: Option<Moment>,
+        /// perfetto, chrome, ctf, csv or parquet. Given again, with a time: end there, not at the end.
+        #[arg(long, value_name = "FORMAT", required = true, value_parser = To::parse)]
+        to: Vec<To>,
         /// The file to write; the folder to make for ctf, csv and parquet.
         #[arg(short, long, value_name = "OUT")]
         output: PathBuf,
@@ -176,10 +177,13 @@ pub(super) async fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Export {
             file,
-            window,
+            from,
             to,
             output,
-        } => export_to(&file, &window, to, &output),
+        } => {
+            let (format, to) = To::both(&to)?;
+            export_to(&file, &Window { from, to }, format, &output)
+        }
         Command::View { file } => Err(Failure::Usage(format!(
             "the page that shows {0} comes with a later release; today: `hvdap trace export {0} --to perfetto -o trace.pftrace`, \
              and open that in ui.perfetto.dev",
@@ -275,6 +279,49 @@ impl Window {
             return Err(said.into());
         }
         Ok((from, to))
+    }
+}
+
+/// What an export goes to: a format, and a time.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum To {
+    Format(Format),
+    Time(Moment),
+}
+
+impl To {
+    fn parse(text: &str) -> Result<Self, String> {
+        let format = Format::from_str(text, true).map(Self::Format);
+        format
+            .or_else(|_| text.parse().map(Self::Time))
+            .map_err(|_: String| {
+                let formats = Format::value_variants()
+                    .iter()
+                    .filter_map(Format::to_possible_value);
+                let formats: Vec<String> =
+                    formats.map(|value| value.get_name().to_owned()).collect();
+                format!(
+                    "neither a format ({}) nor a time such as 1.5s",
+                    formats.join(", ")
+                )
+            })
+    }
+
+    fn both(given: &[Self]) -> Result<(Format, Option<Moment>), Failure> {
+        let format = given.iter().find_map(|to| match to {
+            Self::Format(format) => Some(*format),
+            Self::Time(_) => None,
+        });
+        let time = given.iter().find_map(|to| match to {
+            Self::Time(time) => Some(*time),
+            Self::Format(_) => None,
+        });
+        match (format, given.len() - usize::from(time.is_some())) {
+            (Some(format), 1) => Ok((format, time)),
+            _ => Err(Failure::Usage(
+                "name one format with --to, such as --to perfetto".to_owned(),
+            )),
+        }
     }
 }
 

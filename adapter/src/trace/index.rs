@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +40,13 @@ struct Manifest {
     /// `None` while it is being built.
     origin: Option<Origin>,
     about: About,
+    /// Bytes of all columns: an index that was cut is made anew.
+    size: u64,
 }
+
+/// How often, and how long apart, the lock is asked for before it is given up: others look at an index for a moment when they open it.
+const ATTEMPTS: u32 = 25;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// An index folder with its lock held.
 #[derive(Debug)]
@@ -78,9 +85,7 @@ impl Index {
             return Ok(Found::Ready(index, about, columns));
         }
         index.lock.unlock()?;
-        if index.lock.try_lock().is_err() {
-            return Err(ErrorKind::ResourceBusy.into());
-        }
+        index.lock_alone()?;
         // Another program may have built it before we got the lock.
         if let Some((about, columns)) = index.ready(origin) {
             return Ok(Found::Ready(index, about, columns));
@@ -122,6 +127,16 @@ impl Index {
         })
     }
 
+    fn lock_alone(&self) -> io::Result<()> {
+        for _ in 0..ATTEMPTS {
+            if self.lock.try_lock().is_ok() {
+                return Ok(());
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Err(ErrorKind::ResourceBusy.into())
+    }
+
     fn ready(&self, origin: &Origin) -> Option<(About, FileColumns)> {
         let text = fs::read(self.folder.join("index.json")).ok()?;
         let manifest: Manifest = serde_json::from_slice(&text).ok()?;
@@ -129,30 +144,31 @@ impl Index {
             return None;
         }
         let columns = FileColumns::open(&self.columns()).ok()?;
-        Some((manifest.about, columns))
+        (columns.size() == manifest.size).then_some((manifest.about, columns))
     }
 
     /// Takes away what is there, and says so first.
     fn begin(&self) -> io::Result<FileColumns> {
-        self.write(None, &About::default())?;
+        self.write(None, &About::default(), 0)?;
         match fs::remove_dir_all(self.columns()) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => FileColumns::create(&self.columns()),
         }
     }
 
-    /// Says of what the timeline is that was built.
+    /// Says of what the timeline is that was built, and opens it.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub fn built(&self, origin: Origin, about: &About) -> io::Result<()> {
-        self.write(Some(origin), about)?;
+    /// When it cannot be written or read.
+    pub fn built(&self, origin: Origin, about: &About) -> io::Result<FileColumns> {
+        let columns = FileColumns::open(&self.columns())?;
+        self.write(Some(origin), about, columns.size())?;
         // From now on others may read along; where the lock cannot be exchanged, they cannot.
         if !self.private {
             self.lock.unlock()?;
             self.lock.lock_shared()?;
         }
-        Ok(())
+        Ok(columns)
     }
 
     /// Takes away what could not be finished.
@@ -160,9 +176,13 @@ impl Index {
         fs::remove_dir_all(self.columns()).ok();
     }
 
-    fn write(&self, origin: Option<Origin>, about: &About) -> io::Result<()> {
-        let about = about.clone();
-        let text = serde_json::to_vec_pretty(&Manifest { origin, about })?;
+    fn write(&self, origin: Option<Origin>, about: &About, size: u64) -> io::Result<()> {
+        let manifest = Manifest {
+            origin,
+            about: about.clone(),
+            size,
+        };
+        let text = serde_json::to_vec_pretty(&manifest)?;
         let (new, place) = (
             self.folder.join("index.new"),
             self.folder.join("index.json"),

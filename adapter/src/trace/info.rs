@@ -35,7 +35,6 @@ pub struct Info {
     /// Virtual machines.
     pub vms: Vec<Vm>,
     /// Guests' own traces joined with this one.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub guests: Vec<Joined>,
     /// How many records there are of each class.
     pub records: BTreeMap<String, u64>,

@@ -101,15 +101,18 @@ impl Names {
             (named || number == Some(vcpu.guest.0)) && index.parse() == Ok(vcpu.index)
         };
         let lanes = (0_u16..).zip(view.owners());
-        let mut vcpus = lanes.filter_map(|(lane, owner)| match owner {
+        let vcpus = lanes.filter_map(|(lane, owner)| match owner {
             Owner::Vcpu(vcpu) => Some((lane, *vcpu)),
             _ => None,
         });
-        let found = vcpus.clone().find(|(_, vcpu)| is_meant(vcpu));
-        found.map(|(lane, _)| lane).ok_or_else(|| {
+        let mut vcpus: Vec<(u16, Vcpu)> = vcpus.collect();
+        let found = vcpus.iter().find(|(_, vcpu)| is_meant(vcpu));
+        found.map(|(lane, _)| *lane).ok_or_else(|| {
+            vcpus.sort_by_key(|(_, vcpu)| *vcpu);
+            let mut vcpus = vcpus.iter();
             let known = vcpus.by_ref().take(MOST_LISTED);
             let known: Vec<_> = known
-                .map(|(_, vcpu)| self.owner(view, Owner::Vcpu(vcpu)))
+                .map(|(_, vcpu)| self.owner(view, Owner::Vcpu(*vcpu)))
                 .collect();
             let more = if vcpus.next().is_some() { ", …" } else { "" };
             let known = known.join(", ");

@@ -107,8 +107,7 @@ fn indexed(
             request.file.display()
         )
     };
-    index.built(origin, &about).map_err(unusable)?;
-    let columns = FileColumns::open(&index.columns()).map_err(unusable)?;
+    let columns = index.built(origin, &about).map_err(unusable)?;
     Ok((about, columns, index))
 }
 

@@ -28,7 +28,7 @@ const OWNER: &str = "
     optional int32 vcpu (INTEGER(32, false));
     optional int32 task (INTEGER(32, false));
     optional int32 pcpu (INTEGER(16, false));
-    optional binary on (STRING);";
+    optional binary with_vcpu (STRING);";
 
 /// What the table of spans has besides.
 const SPANS: &str = "
@@ -38,8 +38,8 @@ const SPANS: &str = "
     required int64 start_ns;
     required int64 duration_ns;
     optional binary cause (STRING);
-    optional binary by (STRING);
-    optional int32 by_pcpu (INTEGER(16, false));
+    optional binary caused_by (STRING);
+    optional int32 caused_on (INTEGER(16, false));
     required boolean migrated;
     required boolean deadline_missed;
     required boolean contradicted;";
@@ -50,8 +50,8 @@ const MARKS: &str = "
     required int64 ticks (INTEGER(64, false));
     required int64 ns;
     required int64 value (INTEGER(64, false));
-    optional binary by (STRING);
-    optional int32 by_pcpu (INTEGER(16, false));";
+    optional binary caused_by (STRING);
+    optional int32 caused_on (INTEGER(16, false));";
 
 /// Columns whose values go forward: their differences are small.
 const RISING: [&str; 5] = ["start_ticks", "end_ticks", "start_ns", "ticks", "ns"];
@@ -153,7 +153,7 @@ impl Fixed {
         }
     }
 
-    fn write(&self, row: &mut Row<'_>, pcpu: Option<u16>, on: Option<ByteArray>) {
+    fn write(&self, row: &mut Row<'_>, pcpu: Option<u16>, vcpu: Option<ByteArray>) {
         row.int(Some(i32::from(self.lane)));
         row.text(Some(self.name.clone()));
         row.text(Some(self.kind.clone()));
@@ -162,7 +162,7 @@ impl Fixed {
             row.int(number);
         }
         row.int(pcpu.map(i32::from));
-        row.text(on);
+        row.text(vcpu);
     }
 }
 

@@ -138,7 +138,11 @@ pub struct Preemption {
 /// Counts, and names what was counted.
 #[must_use]
 pub fn report(view: View<'_>, names: &Names, request: &Request) -> Stats {
-    let found = stats(view, request);
+    let mut found = stats(view, request);
+    found
+        .vcpus
+        .sort_by_key(|one| (one.vcpu.guest, one.vcpu.index));
+    found.pcpus.sort_by_key(|core| core.pcpu);
     let reporter = Reporter { view, names };
     let row = |name, vcpus, did: &Did| reporter.row(name, vcpus, did);
     Stats {

@@ -50,8 +50,8 @@ pub struct Span {
     /// How long, in nanoseconds.
     pub duration_ns: u64,
     /// Why it began, where known.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub cause: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
     /// Who caused it, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
@@ -128,7 +128,7 @@ fn span(view: View<'_>, names: &Names, interval: &Interval) -> Span {
         state: span.state().name().to_owned(),
         from_ns: time::nanoseconds(view, interval.start().saturating_sub(view.first())),
         duration_ns: time::nanoseconds(view, interval.ticks()),
-        cause: span.cause().name().to_owned(),
+        cause: Some(span.cause().name().to_owned()).filter(|cause| !cause.is_empty()),
         by: view
             .owner(span.by_lane())
             .map(|owner| names.owner(view, owner)),
@@ -176,10 +176,10 @@ impl Why {
             let on = span
                 .pcpu
                 .map_or(String::new(), |pcpu| format!("  pCPU {pcpu}"));
-            let cause = match (&span.by, span.cause.as_str()) {
-                (_, "") => String::new(),
-                (Some(by), cause) => format!("  {cause} by {by}"),
-                (None, cause) => format!("  {cause}"),
+            let cause = match (&span.by, &span.cause) {
+                (_, None) => String::new(),
+                (Some(by), Some(cause)) => format!("  {cause} by {by}"),
+                (None, Some(cause)) => format!("  {cause}"),
             };
             let (state, lasted) = (&span.state, Lasting(span.duration_ns));
             writeln!(

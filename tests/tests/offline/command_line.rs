@@ -40,6 +40,12 @@ fn help_is_there_for_every_command() {
         let output = adapter::run(&["trace", command, "--help"]);
         assert!(output.status.success(), "{command}");
     }
+    for command in ["info", "stats", "why", "export", "view"] {
+        let output = adapter::run(&["trace", command, "--help"]);
+        let help = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{command}");
+        assert!(help.contains("--hz"), "{command}");
+    }
 }
 
 #[test]

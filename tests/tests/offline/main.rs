@@ -4,3 +4,4 @@ mod command_line;
 mod embedded;
 mod imports;
 mod manners;
+mod trace;

@@ -32,7 +32,8 @@ impl Stats {
             .iter()
             .chain(&self.vcpus)
             .map(|row| row.name.chars().count());
-        let width = names.chain([8]).max().unwrap_or(8);
+        let titles = KINDS.map(|(title, _)| title.len());
+        let width = names.chain(titles).max().unwrap_or_default();
 
         writeln!(
             text,
@@ -46,7 +47,6 @@ impl Stats {
             }
         }
         for (title, of) in KINDS {
-            let width = width.max(title.len());
             writeln!(
                 text,
                 "\n{title:width$}     count        p50        p90        p99        max  at"
