@@ -59,8 +59,8 @@ pub struct About {
     pub unreadable: BTreeMap<String, (u64, u64)>,
 }
 
-/// Events between two looks of who watches a timeline grow.
-const STEP: usize = 1 << 20;
+/// Events until who watches a timeline grow first sees it; each time twice as many more.
+const FIRST_LOOK: usize = 1 << 17;
 
 /// So many gaps in front of the first record are kept.
 const MOST_EARLY: usize = 4096;
@@ -199,7 +199,9 @@ impl Making {
             ..event
         };
         making.feed(early.into_iter().map(late).chain([first]));
-        while making.feed(events.by_ref().take(STEP)) == STEP {
+        let mut step = FIRST_LOOK;
+        while making.feed(events.by_ref().take(step)) == step {
+            step *= 2;
             making.timeline.publish().map_err(no_room)?;
             watch(&making.timeline);
         }

@@ -26,6 +26,8 @@ pub(crate) struct Effort {
     pub(crate) counting: Duration,
     /// How long gdb may take to react before it is given up.
     pub(crate) patience: Duration,
+    /// How many spans the timeline has that is drawn.
+    pub(crate) spans: usize,
 }
 
 fn main() -> ExitCode {
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
             rounds: 4,
             counting: Duration::from_secs(4),
             patience: Duration::from_secs(15),
+            spans: 10_000_000,
         }
     } else {
         Effort {
@@ -43,15 +46,17 @@ fn main() -> ExitCode {
             rounds: 8,
             counting: Duration::from_secs(10),
             patience: Duration::from_secs(70),
+            spans: 100_000_000,
         }
     };
     type Measure = fn(Effort) -> Vec<Row>;
-    let all: [(&str, Measure); 5] = [
+    let all: [(&str, Measure); 6] = [
         ("start", rows::start::measure),
         ("large", rows::start::measure_large),
         ("stops", rows::stops::measure),
         ("filter", rows::filter::measure),
         ("memory", rows::memory::measure),
+        ("trace", rows::trace::measure),
     ];
     let wanted: Vec<_> = std::env::args()
         .skip(1)

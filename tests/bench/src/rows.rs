@@ -4,3 +4,4 @@ pub(crate) mod filter;
 pub(crate) mod memory;
 pub(crate) mod start;
 pub(crate) mod stops;
+pub(crate) mod trace;

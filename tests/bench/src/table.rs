@@ -31,6 +31,8 @@ pub(crate) enum Unit {
     Megabytes,
     MegabytesPerSecond,
     PerSecond,
+    MillionsPerSecond,
+    Share,
     Count,
 }
 
@@ -43,6 +45,8 @@ impl Unit {
             Unit::Megabytes => format!("{value:.0} MB"),
             Unit::MegabytesPerSecond => format!("{value:.0} MB/s"),
             Unit::PerSecond => format!("{value:.0} /s"),
+            Unit::MillionsPerSecond => format!("{:.1} M/s", value / 1e6),
+            Unit::Share => format!("{:.1} %", value * 100.0),
             Unit::Count => format!("{value:.1}"),
         }
     }
@@ -67,7 +71,10 @@ impl Row {
             Some(Bound::Least(least)) => (format!("≥ {}", unit.write(least)), yes(ours >= least)),
             None => (String::new(), ""),
         };
-        let more_is_better = matches!(unit, Unit::PerSecond | Unit::MegabytesPerSecond);
+        let more_is_better = matches!(
+            unit,
+            Unit::PerSecond | Unit::MillionsPerSecond | Unit::MegabytesPerSecond
+        );
         let (gdb, ratio) = match gdb {
             Gdb::Value(value) => {
                 let ratio = if more_is_better {
@@ -98,13 +105,18 @@ impl Row {
     }
 
     /// A row that is judged by its ratio to gdb.
-    pub(crate) fn must_beat(mut self, least: f64) -> Row {
+    pub(crate) fn must_beat(self, least: f64) -> Row {
+        self.must_beat_other("gdb", least)
+    }
+
+    /// A row that is judged by its ratio to another program, whose figure stands in gdb's column.
+    pub(crate) fn must_beat_other(mut self, name: &str, least: f64) -> Row {
         let ratio: f64 = self
             .ratio
             .trim_matches(['×', '>', ' '])
             .parse()
             .unwrap_or(0.0);
-        self.must = format!("≥ {least}× gdb");
+        self.must = format!("≥ {least}× {name}");
         self.reached = yes(ratio >= least);
         self
     }

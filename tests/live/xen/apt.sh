@@ -1,4 +1,4 @@
-# Sourced by `build`, `debian` and `debug-kernel`: Debian's packages of every architecture we need, without root and without touching the
+# Sourced by `build`, `debian`, `debug-kernel` and `xenalyze`: Debian's packages of every architecture we need, without root and without touching the
 # machine's own apt lists. `work` is the folder everything is kept in.
 
 # The mirror the machine uses for a suite, by deb822 or one-line source files; else Debian's own.
