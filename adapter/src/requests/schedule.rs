@@ -147,7 +147,9 @@ pub(super) async fn schedule(session: &Arc<Session>, request: &Request) -> Answe
     let wanted: Wanted = request.arguments()?;
     let machine = session.machine()?;
     let answer = machine.look_at_schedule(|view, names| {
-        let (from, to) = within(view, wanted.from, wanted.to)?;
+        // What happened at the very end is within, too.
+        let to = wanted.to.unwrap_or(view.until().saturating_add(1));
+        let (from, to) = within(view, wanted.from, Some(to))?;
         let width = wanted.width.unwrap_or(USUAL_WIDTH);
         let window = Window { from, to, width };
         Ok(window::report(view, names, wanted.lanes.as_deref(), window))

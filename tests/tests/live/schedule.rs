@@ -67,10 +67,12 @@ fn at_halts() {
     let root = debugger.root();
     let begun = root.request("hvdap/traceControl", json!({ "action": "start" }));
     assert_eq!(begun["whileRunning"], false);
+    root.request("hvdap/subscribe", json!({ "events": true }));
     for _ in 0..5 {
         debugger.resume(XEN);
         std::thread::sleep(Duration::from_millis(200));
         debugger.halt();
+        root.event("hvdap/scheduleChanged");
     }
     let standing = root.request("hvdap/traceControl", json!({ "action": "status" }));
     assert_eq!(standing["lost"], 0, "{standing}");
