@@ -64,16 +64,14 @@ enum Command {
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
     },
+    /// Record and look at the hypervisor's own trace of who ran when.
+    #[command(subcommand)]
+    Trace(trace::Command),
     /// Take the guided tour: on the target that comes with hvdap, live where QEMU is installed.
     Demo {
         /// On real Xen with two Linux guests instead (in the folder of the repository; needs QEMU).
         #[arg(long)]
         xen: bool,
-    },
-    /// Record the hypervisor's own trace of who ran when, and look at such traces: shares, why a vCPU did not run, exports.
-    Trace {
-        #[command(subcommand)]
-        command: trace::Command,
     },
     /// Print a shell's completion script.
     Completions {
@@ -158,13 +156,13 @@ async fn run(command: Command) -> Result<(), Failure> {
             json,
         } => inspect::stack(&machine.config()?, vm.as_deref(), vcpu, json).await?,
         Command::Snapshot { machine, output } => snapshot::save(&machine.config()?, output).await?,
+        Command::Trace(command) => trace::run(command).await?,
         Command::Demo { xen } => {
             let mut out = std::io::stdout();
             demo::run(xen, &mut out)
                 .await
                 .map_err(|error| error.to_string())?;
         }
-        Command::Trace { command } => trace::run(command).await?,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "hvdap", &mut script);

@@ -59,6 +59,9 @@ pub(super) fn match_clocks<'a>(
     guests: &[Guest],
     files: &'a [ftrace::File<'a>],
 ) -> Result<Vec<Joined<'a>>, String> {
+    if guests.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut moments: BTreeMap<Vcpu, Moments> = BTreeMap::new();
     for (guest, file) in guests.iter().zip(files) {
         for index in file.cpus() {

@@ -136,18 +136,25 @@ fn of_xentrace(
     columns: Box<dyn Columns + Send>,
     watch: &mut dyn FnMut(&Timeline),
 ) -> Result<(About, Timeline), String> {
-    if guests.is_empty() {
-        return Making::all("xentrace", None, file.merged(), columns, watch)?.finish();
-    }
+    let notes = file.notes();
+    let frequency = notes.clock.map(|clock| clock.frequency.hertz());
     let files = join::read(guests)?;
     let joined = join::match_clocks(file, guests, &files)?;
-    let events = join::events(file, &joined);
-    let mut making = Making::all("xentrace", None, events, columns, watch)?;
+    let mut making = match joined.as_slice() {
+        [] => Making::all("xentrace", frequency, file.merged(), columns, watch)?,
+        joined => {
+            let events = join::events(file, joined);
+            Making::all("xentrace", frequency, events, columns, watch)?
+        }
+    };
     for one in &joined {
         making.name_tasks(one.guest, one.file.tasks());
         making.about.guests.push(one.about.clone());
     }
-    making.finish()
+    for (guest, name) in &notes.names {
+        making.timeline.name(Subject::Guest(*guest), name);
+    }
+    making.finish(notes.ended.unwrap_or_default())
 }
 
 /// A guest's own trace without the hypervisor's: its CPUs stand for cores, its nanoseconds for ticks.
@@ -164,7 +171,7 @@ fn of_guest(
     let mut making = Making::all("trace.dat", Some(NANOSECONDS), events, columns, watch)?;
     making.timeline.name(Subject::Guest(ALONE), "guest");
     making.name_tasks(ALONE, file.tasks());
-    making.finish()
+    making.finish(Ticks(0))
 }
 
 /// A timeline and what is said about it, in the making.
@@ -230,8 +237,9 @@ impl Making {
         }
     }
 
-    fn finish(mut self) -> Result<(About, Timeline), String> {
-        self.timeline.finish(Ticks(0)).map_err(no_room)?;
+    /// Known up to the last event, or to `until` if that is later.
+    fn finish(mut self, until: Ticks) -> Result<(About, Timeline), String> {
+        self.timeline.finish(until).map_err(no_room)?;
         let notices = self.timeline.notices();
         self.about.records = self.classes.found();
         self.about.lost = notices.lost_records;

@@ -100,7 +100,7 @@ fn awareness_stands_on_symbols() {
 
 #[test]
 fn trace_stands_on_machine() {
-    check_pure("trace", &["machine", "thiserror", "zstd"]);
+    check_pure("trace", &["machine", "thiserror", "zerocopy", "zstd"]);
 }
 
 #[test]

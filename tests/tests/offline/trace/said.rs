@@ -132,3 +132,33 @@ fn vms_have_the_names_of_the_machine_file() {
     let answer = report("info", &file, &["--machine", machine]);
     assert_eq!(answer["vms"][1]["name"], "Web");
 }
+
+/// What `hvdap trace record` notes in a file (`trace::format::xen::notes`) need not be said on the command line.
+#[test]
+fn a_recordings_own_notes_are_used() {
+    let folder = Folder::new("notes");
+    let mut records = Records::default();
+    let name = [1, u32::from_le_bytes(*b"Web\0"), 0, 0, 0, 0, 0];
+    records.add(0, 0x1f0e2, START, &[62_500_000, 0, 0, 0]);
+    records.add(0, 0x1f0e3, START, &name);
+    records.goes(0, START, DOMU, Runnable, Running);
+    records.goes(0, START + 62_500, DOMU, Running, Blocked);
+    records.add(0, 0x1f0e4, START + 62_500, &[]);
+    records.add(0, 0x1f0e5, START + 125_000, &[]);
+    records.goes(0, START + 187_500, DOMU, Blocked, Runnable);
+    let file = folder.file("noted.xentrace", &records.file());
+    let info = report("info", &file, &[]);
+    assert_eq!(
+        (&info["frequency"], &info["durationNs"]),
+        (&62_500_000.into(), &3_000_000.into())
+    );
+    assert_eq!(info["vms"][0]["name"], "Web");
+    let stats = report("stats", &file, &[]);
+    assert_eq!(
+        (&stats["haltedNs"], &stats["countedNs"]),
+        (&1_000_000.into(), &3_000_000.into())
+    );
+    let cut = report("stats", &file, &["--cut-halts"]);
+    assert_eq!(cut["countedNs"], 2_000_000);
+    assert_eq!(cut["vcpus"][0]["states"]["blocked"], 1_000_000);
+}
