@@ -167,9 +167,10 @@ impl Recorded {
 
 /// Both accounts of each vCPU's time agree.
 ///
-/// Within a hundredth of the interval by the times of the records: Xen takes the time when its scheduler begins and traces when that is
-/// done, so the trace knows of a wake's end tens of microseconds late on this emulated machine. And within a hundredth of the time it
-/// ran by what Xen traces of that itself.
+/// Running and not running, within a hundredth of the interval by the times of the records. Between runnable and blocked, within a
+/// twentieth: Xen takes the time when its scheduler begins and traces when that is done, so the trace knows of each wake tens of
+/// microseconds late on this emulated machine (1.5 % seen with 1,800 wakes a second). And within a hundredth of the time it ran by what
+/// Xen traces of that itself.
 #[track_caller]
 fn agree(recorded: &Recorded) {
     let (by_trace, by_xen) = (recorded.by_trace(), recorded.by_xen());
@@ -177,10 +178,15 @@ fn agree(recorded: &Recorded) {
     let ran = recorded.ran();
     for (vcpu, traced) in &by_trace {
         let told = by_xen[vcpu];
-        let allowed = told.iter().sum::<u64>() / 100;
-        for (traced, told) in traced.iter().zip(told) {
+        let interval = told.iter().sum::<u64>();
+        for (state, (traced, told)) in traced.iter().zip(told).enumerate() {
+            let parts = if state == RunState::Running as usize {
+                100
+            } else {
+                20
+            };
             assert!(
-                traced.abs_diff(told) <= allowed,
+                traced.abs_diff(told) <= interval / parts,
                 "{vcpu:?}: {by_trace:?} against {by_xen:?}"
             );
         }
@@ -240,12 +246,13 @@ fn what_a_small_buffer_loses_is_counted() {
     // All that the scheduler tells, more seldom looked at than is good.
     let more = ["--for", "4s", "--mask", "0x2f000", "--every", "2s"];
     let output = record(&target, &machine, &file, &more).output();
-    let errors = ended(&output.expect("the adapter starts"), 0, " lost, in");
+    // A record that was under way when the machine halted is of a time before the halt's note: a gap of no bytes.
+    let errors = ended(&output.expect("the adapter starts"), 0, " lost");
 
     let recorded = Recorded::read(&file);
     let lost = recorded.lost();
     let total: u64 = lost.values().flatten().sum();
-    assert!(errors.contains(&format!(" {total} lost, in")), "{errors}");
+    assert!(errors.contains(&format!(" {total} lost")), "{errors}");
     assert!(total > 0, "nothing is lost of a buffer of one page");
     // The machine is as it was left: what Xen has not told of yet is what the recording says last.
     let debugger = Debugger::attach(&target.gdb(), &machine::plain(&target), Presentation::Flat);
