@@ -269,7 +269,10 @@ fn what_a_small_buffer_loses_is_counted() {
                 _ => None,
             }
         });
-        assert_eq!(told.unwrap_or(0), untold, "pCPU {pcpu}: {lost:?}");
+        // Where Xen has told of everything, its own last word may be of the very end too.
+        if untold > 0 {
+            assert_eq!(told, Some(untold), "pCPU {pcpu}: {lost:?}");
+        }
     }
     debugger.disconnect();
 }
