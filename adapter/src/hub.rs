@@ -20,7 +20,7 @@ use crate::wire::{Failure, Trace};
 pub use children::Children;
 pub(crate) use events::show_present_halt;
 pub use machine::{Ending, Machine};
-pub use schedule::{Standing, USUAL_MASK};
+pub use schedule::Standing;
 
 /// Everything attached to by this process.
 #[derive(Default)]

@@ -18,7 +18,7 @@ use trace::format::xen::recording::{Recording, Totals};
 use trace::format::xen::records::Records;
 
 /// What is recorded when nobody says what and the hypervisor does not trace yet: run states, and the scheduler's switches and wakes.
-const USUAL_MASK: u32 = 0x2_9000;
+pub const USUAL_MASK: u32 = 0x2_9000;
 
 /// A recording that has begun.
 pub struct Recorder {

@@ -7,11 +7,10 @@ use schemars::{JsonSchema, schema_for};
 use serde_json::{Map, Value, json};
 
 use crate::config::{Attach, Machine};
+use crate::hub::Standing;
 use crate::report::{Loads, Stacks, Vms};
 use crate::requests::custom::{BreakpointStats, Groups, Subscribe};
-use crate::requests::schedule::{
-    Because, TraceControl, TraceStanding, Wanted, WantedStats, WantedWhy,
-};
+use crate::requests::schedule::{Because, TraceControl, Wanted, WantedStats, WantedWhy};
 use crate::trace::window::Schedule;
 use crate::trace::{info::Info, stats::Stats, why::Why};
 
@@ -79,7 +78,7 @@ fn schema_files_are_fresh() {
     check::<Groups>("groups");
     check::<Subscribe>("subscribe");
     check::<TraceControl>("trace-control.arguments");
-    check::<TraceStanding>("trace-control");
+    check::<Standing>("trace-control");
     check::<Wanted>("schedule.arguments");
     check::<Schedule>("schedule");
     check::<WantedStats>("schedule-stats.arguments");

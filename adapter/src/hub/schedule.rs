@@ -7,6 +7,8 @@ use std::time::Duration;
 use engine::tracing::{TraceSource, TraceSwitches, Window};
 use engine::view::EngineError;
 use machine::{GuestId, Pcpu};
+use schemars::JsonSchema;
+use serde::Serialize;
 use trace::event::What;
 use trace::format::ring::Gap;
 use trace::store::{NoRoom, View};
@@ -20,9 +22,6 @@ use crate::wire::Failure;
 const EVERY: Duration = Duration::from_millis(50);
 /// After so many of these, editors are told that there is more to see.
 const TOLD_EACH: u32 = 5;
-
-/// Run states, switches, wakes and blocks (Xen 4.17 `public/trace.h`: `TRC_SCHED_MIN` and `TRC_SCHED_VERBOSE`).
-pub const USUAL_MASK: u32 = 0x29000;
 
 /// What is recorded of a machine; kept to be looked at when recording has ended.
 #[derive(Default)]
@@ -40,12 +39,14 @@ struct Recording {
     shared: bool,
 }
 
-/// How recording stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Body of `hvdap/traceControl`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(title = "hvdap/traceControl, its answer")]
 pub struct Standing {
-    /// Under way.
+    /// Recording is under way.
     pub recording: bool,
-    /// The buffers are emptied while the machine runs, not only at halts.
+    /// The buffers are emptied while the machine runs; else at halts only, so that records may be lost in between.
     pub while_running: bool,
     /// What is recorded.
     pub mask: u32,
@@ -132,7 +133,7 @@ impl Machine {
         let mut schedule = self.schedule.lock().await;
         if let Some(recording) = schedule.recording.take() {
             let taken = self.restore(recording).await?;
-            schedule.take(&taken, true).map_err(no_room)?;
+            schedule.take(&taken).map_err(no_room)?;
         }
         Ok(schedule.standing())
     }
@@ -162,20 +163,6 @@ impl Machine {
 
     /// The machine was halted for the user: what it recorded is taken, and the halt is noted.
     pub(super) async fn schedule_halted(&self) {
-        self.at_a_halt(What::Halted).await;
-    }
-
-    /// The machine was let run.
-    pub(super) async fn schedule_continued(&self) {
-        let mut schedule = self.schedule.lock().await;
-        if schedule.recording.is_some()
-            && let Some(live) = &mut schedule.recorded
-        {
-            self.complain(live.debugger(What::Resumed));
-        }
-    }
-
-    async fn at_a_halt(&self, what: What) {
         let mut schedule = self.schedule.lock().await;
         let Some(mut recording) = schedule.recording.take() else {
             return;
@@ -195,15 +182,25 @@ impl Machine {
         let Ok(taken) = taken else {
             return;
         };
-        let outcome = schedule.take(&taken, true);
+        let outcome = schedule.take(&taken);
         let noted = outcome.and_then(|()| match &mut schedule.recorded {
-            Some(live) => live.debugger(what),
+            Some(live) => live.debugger(What::Halted),
             None => Ok(()),
         });
         self.complain(noted);
         let until = schedule.until();
         drop(schedule);
         self.tell_schedule(until);
+    }
+
+    /// The machine was let run.
+    pub(super) async fn schedule_continued(&self) {
+        let mut schedule = self.schedule.lock().await;
+        if schedule.recording.is_some()
+            && let Some(live) = &mut schedule.recorded
+        {
+            self.complain(live.debugger(What::Resumed));
+        }
     }
 
     /// Puts the switches back at a halt, and takes what is left.
@@ -264,14 +261,15 @@ impl Schedule {
         }
     }
 
-    fn take(&mut self, taken: &[Taken], halted: bool) -> Result<(), NoRoom> {
+    /// Takes what was recorded up to a halt.
+    fn take(&mut self, taken: &[Taken]) -> Result<(), NoRoom> {
         let Some(live) = &mut self.recorded else {
             return Ok(());
         };
         for one in taken {
             live.take(one.window());
         }
-        live.settle(halted)
+        live.settle(true)
     }
 
     fn until(&self) -> Option<u64> {

@@ -12,7 +12,8 @@ use trace::window::Window;
 
 use super::{Answer, body};
 use crate::connection::Session;
-use crate::hub::{Machine, Standing, USUAL_MASK};
+use crate::hub::Machine;
+use crate::recorder::USUAL_MASK;
 use crate::trace::{stats, why, window};
 use crate::wire::{Failure, Request};
 
@@ -42,23 +43,6 @@ pub enum Action {
     Stop,
     /// Only say how it stands.
     Status,
-}
-
-/// Body of `hvdap/traceControl`.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(title = "hvdap/traceControl, its answer")]
-pub struct TraceStanding {
-    /// Recording is under way.
-    pub recording: bool,
-    /// The buffers are emptied while the machine runs; else at halts only, so that records may be lost in between.
-    pub while_running: bool,
-    /// What is recorded.
-    pub mask: u32,
-    /// Events so far.
-    pub events: u64,
-    /// Records that the hypervisor lost for want of room.
-    pub lost: u64,
 }
 
 /// Arguments of `hvdap/schedule`.
@@ -119,27 +103,13 @@ pub struct Because {
 pub(super) async fn control(session: &Arc<Session>, request: &Request) -> Answer {
     let arguments: TraceControl = request.arguments()?;
     let machine = session.machine()?;
-    let standing = match arguments.action {
+    body(match arguments.action {
         Action::Start => {
             let mask = arguments.mask.unwrap_or(USUAL_MASK);
             machine.start_recording(mask).await?
         }
         Action::Stop => machine.stop_recording().await?,
         Action::Status => machine.recording().await,
-    };
-    let Standing {
-        recording,
-        while_running,
-        mask,
-        events,
-        lost,
-    } = standing;
-    body(TraceStanding {
-        recording,
-        while_running,
-        mask,
-        events,
-        lost,
     })
 }
 

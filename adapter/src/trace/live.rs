@@ -7,7 +7,7 @@ use machine::{GuestId, Pcpu};
 use trace::clock::Frequency;
 use trace::event::{Event, Ticks, What};
 use trace::format::position::Position;
-use trace::format::ring::Drained;
+use trace::format::xen::recording::without_earlier_loss;
 use trace::format::xen::records::Records;
 use trace::store::{Memory, NoRoom, Subject, View};
 use trace::timeline::Timeline;
@@ -46,19 +46,15 @@ impl Live {
     pub fn take(&mut self, window: Window<'_>) {
         let position = self.positions.entry(window.pcpu);
         let position = position.or_insert_with(|| Position::start(window.pcpu));
-        let gap = Drained {
-            gap: window.gap,
-            consume: None,
+        let gap = window.gap.map(|gap| position.gap(gap.reason, gap.bytes));
+        self.held.extend(gap);
+        // Told late, it happened before the recording.
+        let bytes = match position.time {
+            Ticks(0) => without_earlier_loss(window.bytes),
+            _ => window.bytes,
         };
-        self.held.extend(gap.gap_event(*position));
-        // A loss before all else was told late: it happened before the recording.
-        let first = position.time == Ticks(0);
-        let mut records = Records::new(*position, window.bytes);
-        let events = records.by_ref().enumerate();
-        self.held.extend(events.filter_map(|(at, event)| {
-            let late = first && at == 0 && matches!(event.what, What::Lost { .. });
-            (!late).then_some(event)
-        }));
+        let mut records = Records::new(*position, bytes);
+        self.held.extend(records.by_ref());
         *position = records.reached();
     }
 

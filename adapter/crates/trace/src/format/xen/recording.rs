@@ -179,7 +179,7 @@ fn window(pcpu: Pcpu, bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 /// The bytes after a loss that stands before everything else, fillers excepted.
-fn without_earlier_loss(bytes: &[u8]) -> &[u8] {
+pub fn without_earlier_loss(bytes: &[u8]) -> &[u8] {
     let mut rest = bytes;
     loop {
         let Ok(record) = Record::read(rest) else {
