@@ -9,6 +9,7 @@ use trace::event::{Event, Ticks, What};
 use trace::format::position::Position;
 use trace::format::xen::recording::without_earlier_loss;
 use trace::format::xen::records::Records;
+use trace::format::xen::switches::Switches;
 use trace::store::{Memory, NoRoom, Subject, View};
 use trace::timeline::Timeline;
 
@@ -22,7 +23,7 @@ pub struct Live {
     /// `None` before the first event: it begins there.
     timeline: Option<Timeline>,
     names: BTreeMap<GuestId, String>,
-    positions: BTreeMap<Pcpu, Position>,
+    cores: BTreeMap<Pcpu, (Position, Switches)>,
     /// Events that are not in order with others' yet.
     held: Vec<Event>,
     latest: Ticks,
@@ -36,7 +37,7 @@ impl Live {
             frequency,
             timeline: None,
             names: BTreeMap::new(),
-            positions: BTreeMap::new(),
+            cores: BTreeMap::new(),
             held: Vec::new(),
             latest: Ticks(0),
         }
@@ -44,17 +45,21 @@ impl Live {
 
     /// Takes the records of one look at one buffer.
     pub fn take(&mut self, window: Window<'_>) {
-        let position = self.positions.entry(window.pcpu);
-        let position = position.or_insert_with(|| Position::start(window.pcpu));
+        let core = self.cores.entry(window.pcpu);
+        let start = || (Position::start(window.pcpu), Switches::new(self.frequency));
+        let (position, switches) = core.or_insert_with(start);
         let gap = window.gap.map(|gap| position.gap(gap.reason, gap.bytes));
-        self.held.extend(gap);
         // Told late, it happened before the recording.
         let bytes = match position.time {
             Ticks(0) => without_earlier_loss(window.bytes),
             _ => window.bytes,
         };
         let mut records = Records::new(*position, bytes);
-        self.held.extend(records.by_ref());
+        self.held
+            .extend(gap.into_iter().chain(records.by_ref()).map(|mut event| {
+                switches.place(&mut event);
+                event
+            }));
         *position = records.reached();
     }
 

@@ -8,6 +8,7 @@ use std::time::UNIX_EPOCH;
 use backends::{FileBytes, map_file};
 use machine::{GuestId, Pcpu};
 use serde::{Deserialize, Serialize};
+use trace::clock::Frequency;
 use trace::event::{Event, Ticks, What};
 use trace::format::{Kind, detect, ftrace, xen};
 use trace::merge::merge;
@@ -119,7 +120,7 @@ impl Source {
         let made = match self.kind {
             Kind::Xentrace => {
                 let file = xen::file::File::read(bytes).map_err(|error| error.to_string());
-                file.and_then(|file| of_xentrace(&file, guests, columns, watch))
+                file.and_then(|file| of_xentrace(file, guests, columns, watch))
             }
             Kind::TraceDat => {
                 let file = ftrace::File::read(bytes).map_err(|error| error.to_string());
@@ -131,19 +132,21 @@ impl Source {
 }
 
 fn of_xentrace(
-    file: &xen::file::File<'_>,
+    file: xen::file::File<'_>,
     guests: &[Guest],
     columns: Box<dyn Columns + Send>,
     watch: &mut dyn FnMut(&Timeline),
 ) -> Result<(About, Timeline), String> {
     let notes = file.notes();
-    let frequency = notes.clock.map(|clock| clock.frequency.hertz());
+    let frequency = notes.clock.map(|clock| clock.frequency);
+    let file = file.counted_by(frequency);
+    let frequency = frequency.map(Frequency::hertz);
     let files = join::read(guests)?;
-    let joined = join::match_clocks(file, guests, &files)?;
+    let joined = join::match_clocks(&file, guests, &files)?;
     let mut making = match joined.as_slice() {
         [] => Making::all("xentrace", frequency, file.merged(), columns, watch)?,
         joined => {
-            let events = join::events(file, joined);
+            let events = join::events(&file, joined);
             Making::all("xentrace", frequency, events, columns, watch)?
         }
     };

@@ -72,6 +72,11 @@ fn ended(output: &Output, status: i32, said: &str) -> String {
     errors
 }
 
+/// Whether tests may take as long as the figures they are about.
+fn heavy() -> bool {
+    std::env::var_os("HVDAP_HEAVY").is_some()
+}
+
 /// A recording, read by our own reader.
 struct Recorded {
     notes: Notes,
@@ -83,9 +88,12 @@ impl Recorded {
     fn read(path: &str) -> Self {
         let bytes = std::fs::read(path).expect("the recording is there");
         let file = File::read(&bytes).expect("it is an xentrace file");
+        let notes = file.notes();
+        let clock = notes.clock.expect("the clock is noted");
+        let file = file.counted_by(Some(clock.frequency));
         Self {
-            notes: file.notes(),
             events: file.merged().collect(),
+            notes,
         }
     }
 
@@ -131,17 +139,6 @@ impl Recorded {
         ticks.map(|(vcpu, all)| (vcpu, nanoseconds(all))).collect()
     }
 
-    /// Nanoseconds that each vCPU ran, as Xen says at each switch away from it.
-    fn ran(&self) -> BTreeMap<Vcpu, u64> {
-        let mut all = BTreeMap::new();
-        for event in &self.events {
-            if let What::Ran { vcpu, nanoseconds } = event.what {
-                *all.entry(vcpu).or_default() += u64::from(nanoseconds);
-            }
-        }
-        all
-    }
-
     /// Nanoseconds of each vCPU in each state by Xen's own account, which is noted where the recording begins and ends.
     fn by_xen(&self) -> BTreeMap<Vcpu, [u64; 4]> {
         let (began, ended) = self.began_and_ended();
@@ -165,34 +162,24 @@ impl Recorded {
     }
 }
 
-/// Both accounts of each vCPU's time agree.
-///
-/// Running, within a fortieth of the interval by the times of the records; runnable and blocked, within a twentieth: Xen takes the time
-/// when its scheduler begins and traces when that is done, so the trace knows of each change tens of microseconds late on this emulated
-/// machine (0.3 % and 1.5 % seen, 1.2 % and 2 % when other work has the processors). And within a hundredth of the time it ran by what Xen
-/// traces of that itself.
+/// Both accounts of each vCPU's time agree within a hundredth of the interval in each state (0.2 % seen: of a wake Xen takes the time
+/// before it traces it), and running within a thousandth, for of that its records tell the length.
 #[track_caller]
 fn agree(recorded: &Recorded) {
     let (by_trace, by_xen) = (recorded.by_trace(), recorded.by_xen());
     assert!(by_trace.keys().eq(by_xen.keys()));
-    let ran = recorded.ran();
     for (vcpu, traced) in &by_trace {
         let told = by_xen[vcpu];
         let interval = told.iter().sum::<u64>();
         for (state, (traced, told)) in traced.iter().zip(told).enumerate() {
             let running = state == RunState::Running as usize;
-            let allowed = interval / if running { 40 } else { 20 };
+            let allowed = interval / if running { 1000 } else { 100 };
+            let apart = traced.abs_diff(told);
             assert!(
-                traced.abs_diff(told) <= allowed,
-                "{vcpu:?}: {by_trace:?} against {by_xen:?}"
+                apart <= allowed,
+                "{vcpu:?}: state {state} is {apart} ns apart in {interval} ns: {by_trace:?} against {by_xen:?}"
             );
         }
-        let (ran, told) = (ran[vcpu], told[RunState::Running as usize]);
-        let cut_at_the_ends = 20_000_000;
-        assert!(
-            ran.abs_diff(told) <= told / 100 + cut_at_the_ends,
-            "{vcpu:?} ran {ran} ns and not {told} ns"
-        );
     }
 }
 
@@ -204,8 +191,7 @@ fn an_overload_is_recorded_without_loss() {
     let machine = machine_file(&target);
     let file = target.run.join("overload.xentrace");
     let file = file.to_string_lossy();
-    let heavy = std::env::var_os("HVDAP_HEAVY").is_some();
-    let length = if heavy { "60s" } else { "10s" };
+    let length = if heavy() { "60s" } else { "10s" };
     let output = record(&target, &machine, &file, &["--for", length]).output();
     let errors = ended(&output.expect("the adapter starts"), 0, " 0 lost, in");
     assert!(!errors.contains("gaps"), "{errors}");
@@ -241,7 +227,8 @@ fn what_a_small_buffer_loses_is_counted() {
     let file = target.run.join("small.xentrace");
     let file = file.to_string_lossy();
     // All that the scheduler tells, more seldom looked at than is good.
-    let more = ["--for", "4s", "--mask", "0x2f000", "--every", "2s"];
+    let length = if heavy() { "60s" } else { "4s" };
+    let more = ["--for", length, "--mask", "0x2f000", "--every", "2s"];
     let output = record(&target, &machine, &file, &more).output();
     // A record that was under way when the machine halted is of a time before the halt's note: a gap of no bytes.
     let errors = ended(&output.expect("the adapter starts"), 0, " lost");

@@ -13,6 +13,8 @@ use machine::ids::Pcpu;
 use super::notes::Notes;
 use super::record::CPU_CHANGE;
 use super::records::Records;
+use super::switches::Switches;
+use crate::clock::Frequency;
 use crate::event::Event;
 use crate::format::position::Position;
 use crate::merge::{Merge, Stream, merge};
@@ -62,6 +64,8 @@ pub struct File<'a> {
     bytes: &'a [u8],
     /// The windows of each pCPU, by its number.
     windows: Vec<Vec<Window>>,
+    /// The counter's, where it is known for certain.
+    frequency: Option<Frequency>,
 }
 
 /// Where the records of one window are.
@@ -95,7 +99,17 @@ impl<'a> File<'a> {
         // The beginning of a window's header at the end of the file.
         let end = bytes.len();
         push(&mut windows, last, Window { start: at, end });
-        Ok(Self { bytes, windows })
+        Ok(Self {
+            bytes,
+            windows,
+            frequency: None,
+        })
+    }
+
+    /// The same file, with each switch at the time when it happened ([`Switches`]), which can be told where the counter's own frequency is known.
+    #[must_use]
+    pub fn counted_by(self, frequency: Option<Frequency>) -> Self {
+        Self { frequency, ..self }
     }
 
     /// The pCPUs that have records in the file, by number.
@@ -129,6 +143,7 @@ impl<'a> File<'a> {
             bytes: self.bytes,
             windows: windows.map(Vec::as_slice).unwrap_or_default().iter(),
             records: Records::new(Position::start(pcpu), &[]),
+            switches: self.frequency.map(Switches::new),
         }
     }
 
@@ -144,22 +159,32 @@ pub struct PcpuEvents<'a> {
     bytes: &'a [u8],
     windows: std::slice::Iter<'a, Window>,
     records: Records<'a>,
+    switches: Option<Switches>,
+}
+
+impl PcpuEvents<'_> {
+    fn place(&mut self, events: &mut [Event]) {
+        if let Some(switches) = &mut self.switches {
+            events.iter_mut().for_each(|event| switches.place(event));
+        }
+    }
 }
 
 impl Stream for PcpuEvents<'_> {
     fn read(&mut self, block: &mut Vec<Event>, most: usize) {
-        let enough = block.len() + most;
+        let (begin, enough) = (block.len(), block.len() + most);
         loop {
             self.records.read_into(block, enough - block.len());
             if block.len() == enough {
-                return;
+                break;
             }
             let Some(window) = self.windows.next() else {
-                return;
+                break;
             };
             let bytes = &self.bytes[window.start..window.end];
             self.records = Records::new(self.records.reached(), bytes);
         }
+        self.place(&mut block[begin..]);
     }
 }
 
