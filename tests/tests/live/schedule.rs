@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 const RUNNING: u64 = 0;
 const RUNNABLE: u64 = 1;
+/// A cause.
+const WOKEN: u64 = 1;
 
 /// Four busy vCPUs on two cores, and buffers that Xen fills only when told to.
 fn overload() -> Variant {
@@ -101,6 +103,62 @@ fn xen_without_buffers_says_what_to_do() {
     debugger.disconnect();
 }
 
+/// Dom0's vCPUs may run on one core each, and Xen lets whoever runs run on for 50 ms: a wake during DomU's long run has to wait. `why` names
+/// the run that it waits behind, with the numbers that the lanes show.
+#[test]
+fn a_pinned_vcpu_waits_behind_a_busy_one() {
+    let provoked = "tbuf_size=64 dom0_vcpus_pin sched_ratelimit_us=50000";
+    let variant = Variant::plain().load(0, 3).with("XEN_ARGS", provoked);
+    let Some(target) = Target::boot(&variant) else {
+        return;
+    };
+    let debugger = Debugger::attach(&target.gdb(), &machine::plain(&target), Presentation::Flat);
+    let root = debugger.root();
+    root.request("hvdap/traceControl", json!({ "action": "start" }));
+    for _ in 0..6 {
+        debugger.resume(XEN);
+        std::thread::sleep(Duration::from_millis(500));
+        debugger.halt();
+    }
+    let schedule = root.request("hvdap/schedule", json!({ "width": 16384 }));
+    let milliseconds =
+        |ticks: u64| ticks as f64 / schedule["frequency"].as_f64().expect("Hz") * 1e3;
+    for index in 0..2_u16 {
+        let waits = lane(&schedule, &format!("Dom0/{index}"));
+        let core = lane(&schedule, &format!("pCPU {index}"));
+        let woken_behind = |wait: &Span| {
+            let mut busy = spans(core);
+            let busy = busy.find(|busy| busy.start < wait.start && wait.start < busy.end);
+            busy.filter(|busy| {
+                named(&schedule, busy.party).is_some_and(|who| who.starts_with("DomU/"))
+            })
+        };
+        let wait = spans(waits)
+            .filter(|span| span.state == RUNNABLE && span.cause == WOKEN)
+            .filter_map(|wait| Some((woken_behind(&wait)?, wait)))
+            .max_by_key(|(busy, wait)| busy.end - wait.start);
+        let (busy, wait) = wait.expect("Dom0's timers wake it while DomU runs");
+        let at = (wait.start + busy.end.min(wait.end)) / 2;
+        let why = root.request("hvdap/why", json!({ "lane": waits["lane"], "time": at }));
+        let culprit = named(&schedule, busy.party).expect("somebody");
+        assert!(milliseconds(wait.end - wait.start) > 5.0, "{why}");
+        assert_eq!(why["pcpu"], index, "{why}");
+        assert_eq!(why["core"][0]["who"], culprit, "{why}");
+        let sentence = why["sentence"].as_str().expect("a sentence");
+        let waited = format!("for {:.3} ms", milliseconds(wait.end - wait.start));
+        let since = busy.start - schedule["first"].as_u64().expect("a tick");
+        let since = format!(
+            "{culprit} had pCPU {index} since {:.6} s",
+            milliseconds(since) / 1e3
+        );
+        assert!(
+            sentence.contains(&waited) && sentence.contains(&since),
+            "{waited}, {since}: {sentence}"
+        );
+    }
+    debugger.disconnect();
+}
+
 /// Each lane tells something of every moment, in whatever resolution, and statistics count the same.
 #[track_caller]
 fn lanes_are_covered(debugger: &Debugger) {
@@ -142,12 +200,12 @@ fn a_wait_is_explained(debugger: &Debugger) {
     let root = debugger.root();
     let schedule = root.request("hvdap/schedule", json!({ "width": 16384 }));
     let domu = lane(&schedule, "DomU/0");
-    let (start, end) = spans(domu)
-        .filter(|(_, _, state)| *state == RUNNABLE)
-        .map(|(start, end, _)| (start, end))
-        .max_by_key(|(start, end)| end - start)
+    let wait = spans(domu)
+        .filter(|span| span.state == RUNNABLE)
+        .max_by_key(|span| span.end - span.start)
         .expect("four busy vCPUs on two cores wait");
-    let arguments = json!({ "lane": domu["lane"], "time": (start + end) / 2 });
+    let within = (wait.start + wait.end) / 2;
+    let arguments = json!({ "lane": domu["lane"], "time": within });
     let why = root.request("hvdap/why", arguments);
     let sentence = why["sentence"].as_str().expect("a sentence");
     assert!(
@@ -158,10 +216,7 @@ fn a_wait_is_explained(debugger: &Debugger) {
     assert!(!occupants.is_empty(), "{why}");
     let thread = debugger.threads("DomU").remove(0).id;
     assert_eq!(why["threadId"], thread);
-    let again = root.request(
-        "hvdap/why",
-        json!({ "threadId": thread, "time": (start + end) / 2 }),
-    );
+    let again = root.request("hvdap/why", json!({ "threadId": thread, "time": within }));
     assert_eq!(again["sentence"], sentence);
     let wrong = root.refused("hvdap/why", json!({ "lane": domu["lane"], "time": 1 }));
     assert!(wrong.contains("not within the trace"), "{wrong}");
@@ -175,24 +230,48 @@ fn lane<'a>(schedule: &'a Value, name: &str) -> &'a Value {
     found.unwrap_or_else(|| panic!("no lane {name} in {names:?}"))
 }
 
-/// Start, end and state of the exact spans of a lane.
+/// The name of a lane, by its number; none for nobody's.
 #[track_caller]
-fn spans(lane: &Value) -> impl Iterator<Item = (u64, u64, u64)> {
+fn named(schedule: &Value, number: u64) -> Option<&str> {
+    let lanes = schedule["lanes"].as_array().expect("lanes");
+    let found = lanes.iter().find(|lane| lane["lane"] == number);
+    found?["name"].as_str()
+}
+
+/// An exact span of a lane.
+struct Span {
+    start: u64,
+    end: u64,
+    state: u64,
+    /// Of a core's: the lane of who ran.
+    party: u64,
+    cause: u64,
+}
+
+/// The exact spans of a lane.
+#[track_caller]
+fn spans(lane: &Value) -> impl Iterator<Item = Span> {
     let numbers = lane["spans"].as_array().expect("exact spans");
     let numbers: Vec<u64> = numbers.iter().filter_map(Value::as_u64).collect();
     let starts = numbers.chunks_exact(5).map(|span| span[0]).skip(1);
     let ends: Vec<u64> = starts.chain(lane["end"].as_u64()).collect();
-    let states: Vec<_> = numbers
+    let spans: Vec<Span> = numbers
         .chunks_exact(5)
-        .map(|span| (span[0], span[1]))
+        .zip(ends)
+        .map(|(span, end)| Span {
+            start: span[0],
+            end,
+            state: span[1],
+            party: span[2],
+            cause: span[3],
+        })
         .collect();
-    let spans = states.into_iter().zip(ends);
-    spans.map(|((start, state), end)| (start, end, state))
+    spans.into_iter()
 }
 
 fn ticks(lane: &Value, state: u64) -> u64 {
-    let spans = spans(lane).filter(|(_, _, of)| *of == state);
-    spans.map(|(start, end, _)| end - start).sum()
+    let spans = spans(lane).filter(|span| span.state == state);
+    spans.map(|span| span.end - span.start).sum()
 }
 
 /// How many marks of a kind a lane has.
