@@ -212,7 +212,7 @@ impl Request {
 impl Tally {
     fn add(&mut self, other: &Self) {
         for (sum, more) in self.ticks.iter_mut().zip(other.ticks) {
-            *sum += more;
+            *sum = sum.saturating_add(more);
         }
         self.wake_to_run.merge(&other.wake_to_run);
         self.off_core.merge(&other.off_core);
