@@ -244,6 +244,13 @@ fn time_does_not_go_back() {
     let first = [change(u64::MAX), change(7)];
     let reasons = vec![Reason::TimeBackwards];
     assert_eq!(read(&window(0, &first)), (vec![7, 7], reasons));
+    // Nor does it go around the end of 64 bits, close though both ends are.
+    let around = [
+        window(0, &[change(u64::MAX)]),
+        window(0, &[7, 8, 9].map(change)),
+    ];
+    let reasons = vec![Reason::TimeBackwards; 3];
+    assert_eq!(read(&around.concat()), (vec![u64::MAX; 4], reasons));
 }
 
 #[test]

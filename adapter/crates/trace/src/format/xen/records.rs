@@ -74,7 +74,8 @@ impl<'a> Records<'a> {
         };
         let header = Header(word(0));
         let time = u64::from(word(4)) | u64::from(word(8)) << 32;
-        let timely = header.has_time() && time.wrapping_sub(self.time) <= LONG_STEP;
+        let step = time.checked_sub(self.time);
+        let timely = header.has_time() && step.is_some_and(|step| step <= LONG_STEP);
         timely.then(|| (header, time, std::array::from_fn(|n| word(4 * n + 12))))
     }
 
