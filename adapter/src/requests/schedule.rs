@@ -138,7 +138,12 @@ pub(super) async fn schedule_stats(session: &Arc<Session>, request: &Request) ->
             cut_halts: wanted.cut_halts,
             top: USUAL_TOP,
         };
-        Ok(stats::report(view, names, &request))
+        Ok(stats::report(
+            view,
+            names,
+            &request,
+            stats::Backend::default(),
+        ))
     });
     body(answer.await?)
 }

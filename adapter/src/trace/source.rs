@@ -106,6 +106,19 @@ impl Source {
         })
     }
 
+    /// How fast the counter counts, where the file says it.
+    #[must_use]
+    pub fn frequency(&self) -> Option<Frequency> {
+        let bytes = (*self.bytes).as_ref();
+        match self.kind {
+            Kind::Xentrace => {
+                let notes = xen::file::File::read(bytes).ok()?.notes();
+                notes.clock.map(|clock| clock.frequency)
+            }
+            Kind::TraceDat => Frequency::new(NANOSECONDS),
+        }
+    }
+
     /// Reads all records into a timeline over `columns`, with guests' own traces where there are any. `watch` sees it grow.
     ///
     /// # Errors

@@ -1,6 +1,9 @@
 //! Shares, latencies, loads and preemptions of a stretch of a trace, as reports.
 
+mod backend;
 mod text;
+
+pub use backend::{Backend, BackendTimes};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -31,6 +34,8 @@ pub struct Stats {
     pub pcpus: Vec<Core>,
     /// Who took a core from whom, the longest waits first.
     pub preemptions: Vec<Preemption>,
+    /// What guests' requests to their backends took, by vCPU that sent some; none where no guest's own trace tells of requests.
+    pub backends: Vec<BackendTimes>,
 }
 
 /// What a vCPU, or all vCPUs of a VM together, did.
@@ -135,9 +140,9 @@ pub struct Preemption {
     pub waited_ns: u64,
 }
 
-/// Counts, and names what was counted.
+/// Counts, and names what was counted; requests go to `backend`.
 #[must_use]
-pub fn report(view: View<'_>, names: &Names, request: &Request) -> Stats {
+pub fn report(view: View<'_>, names: &Names, request: &Request, backend: Backend) -> Stats {
     let mut found = stats(view, request);
     found
         .vcpus
@@ -174,6 +179,7 @@ pub fn report(view: View<'_>, names: &Names, request: &Request) -> Stats {
             .iter()
             .map(|one| reporter.preemption(one))
             .collect(),
+        backends: reporter.backends(request, backend),
     }
 }
 

@@ -61,6 +61,19 @@ impl Moment {
     }
 }
 
+/// Reads a length of time such as `20us`, as nanoseconds.
+///
+/// # Errors
+/// What it should look like.
+pub fn length(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(Moment::Since(nanoseconds)) => Ok(nanoseconds),
+        _ => Err(format!(
+            "`{text}` is no length of time: write 1.5s, 20ms, 7us or 300ns"
+        )),
+    }
+}
+
 /// Reads `62.5M`, `62.5MHz`, `2400 MHz`, `62500000`.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! What every decoder's events must stand: they are in order, and a timeline of them answers.
 
 use machine::{MemoryFault, Pa, PhysicalMemory};
+use trace::backend_time::{Question, backend_time};
 use trace::event::Event;
 use trace::stats::{Request, stats};
 use trace::store::{Memory, View};
@@ -47,6 +48,16 @@ pub fn ask(view: View<'_>) {
         top: 3,
     };
     stats(view, &request);
+    for lane in &lanes {
+        let question = Question {
+            frontend: *lane,
+            backends: &lanes[..3],
+            from,
+            to,
+            floor: 0,
+        };
+        backend_time(view, &question);
+    }
     for lane in lanes {
         for time in [from, from / 2 + to / 2, to] {
             if let Some(why) = why(view, lane, time) {

@@ -88,6 +88,21 @@ const MOST_STEPS: usize = 20_000_000;
 /// More requests at a time are not followed, and count as unanswered.
 const MOST_OUTSTANDING: usize = 4096;
 
+/// The lanes of vCPUs that sent requests in a window, as their guests' own traces tell.
+pub fn frontends(view: View<'_>, from: u64, to: u64) -> Vec<u16> {
+    let sends = |lane: u16| {
+        let points = view.points(lane);
+        let kinds = points.kinds(points.count_before(from), points.count_before(to));
+        kinds >> Mark::RequestSent as u32 & 1 == 1
+    };
+    let lanes = (0..).zip(view.owners());
+    let vcpus = lanes.filter(|(_, owner)| matches!(owner, Owner::Vcpu(_)));
+    vcpus
+        .map(|(lane, _)| lane)
+        .filter(|lane| sends(*lane))
+        .collect()
+}
+
 /// Answers.
 pub fn backend_time(view: View<'_>, question: &Question<'_>) -> BackendTime {
     let mut answer = matched(view, question);
@@ -138,10 +153,11 @@ fn matched(view: View<'_>, question: &Question<'_>) -> BackendTime {
                     continue;
                 };
                 let request = &mut answer.requests[number];
-                (request.done, request.high) = (time, time - request.sent);
+                (request.done, request.high) = (time, time.saturating_sub(request.sent));
                 sub_lanes[request.depth] = false;
                 if open.is_empty() {
-                    answer.outstanding += time - busy_since;
+                    let busy = time.saturating_sub(busy_since);
+                    answer.outstanding = busy.saturating_add(answer.outstanding);
                 }
             }
             _ => {}

@@ -53,6 +53,12 @@ pub(in crate::cli) enum Command {
         /// How many of the worst latencies and of the preemptions to list.
         #[arg(long, value_name = "N", default_value_t = 10)]
         top: usize,
+        /// The VM that guests' requests go to (needs --guest); VM 0 when not given.
+        #[arg(long, value_name = "VM")]
+        backend: Option<String>,
+        /// What an empty round trip to the backend takes: so much of each request is not the backend's for certain.
+        #[arg(long, value_name = "TIME", value_parser = time::length, default_value = "0ns")]
+        floor: u64,
         /// Print JSON (schemas/trace-stats.schema.json).
         #[arg(long)]
         json: bool,
@@ -139,18 +145,25 @@ pub(super) fn run(command: Command) -> Result<(), Failure> {
             window,
             cut_halts,
             top,
+            backend,
+            floor,
             json,
         } => {
             let (recording, names) = file.open()?;
             let view = recording.timed()?;
             let (from, to) = window.ticks(view)?;
+            let guest = backend.map_or(Ok(GuestId(0)), |vm| names.number(&vm))?;
             let request = Request {
                 from,
                 to,
                 cut_halts,
                 top,
             };
-            let stats = stats::report(view, &names, &request);
+            let backend = stats::Backend {
+                guest,
+                floor_ns: floor,
+            };
+            let stats = stats::report(view, &names, &request, backend);
             answer(json, &stats, || stats.text())
         }
         Command::Why {
@@ -235,14 +248,17 @@ impl FileArguments {
     }
 
     fn guests(&self, names: &Names) -> Result<Vec<Guest>, Failure> {
+        let clock = || {
+            self.hz
+                .or_else(|| Source::open(&self.file).ok()?.frequency())
+        };
         let guest = |text: &String| {
             let wrong = || {
                 format!("`{text}` names no guest's trace: write VM=FILE, such as DomU=trace.dat")
             };
             let (vm, file) = text.split_once('=').ok_or_else(wrong)?;
-            let frequency = self
-                .hz
-                .ok_or("clocks can only be matched with --hz, the machine's CNTFRQ_EL0")?;
+            let frequency =
+                clock().ok_or("clocks can only be matched with --hz, the machine's CNTFRQ_EL0")?;
             Ok(Guest {
                 number: names.number(vm)?,
                 source: Source::open(file.as_ref())?,

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::super::time::Lasting;
-use super::{Distribution, Row, States, Stats};
+use super::{BackendTimes, Distribution, Row, States, Stats};
 
 impl Stats {
     /// For people.
@@ -91,8 +91,61 @@ impl Stats {
                 one.victim, one.count
             )?;
         }
+        if !self.backends.is_empty() {
+            writeln!(text, "\nrequests to a backend")?;
+        }
+        for one in &self.backends {
+            requests(text, one)?;
+        }
         Ok(())
     }
+}
+
+fn requests(text: &mut String, of: &BackendTimes) -> std::fmt::Result {
+    let (total, low, high) = (
+        Lasting(of.total_ns),
+        Lasting(of.low_ns),
+        Lasting(of.high_ns),
+    );
+    let backend = of.backend.as_deref().unwrap_or("the backend");
+    let how = if of.estimated {
+        ", estimated from the guest's own trace alone"
+    } else {
+        ""
+    };
+    writeln!(
+        text,
+        "  {}: {} answered, {} not; {total} together, of which {backend}'s at least {low}, at most {high}{how}",
+        of.vcpu, of.requests, of.unanswered
+    )?;
+    if let Some(parts) = &of.split {
+        let part = |name, ns: u64| (ns > 0).then(|| format!("{name} {}", Lasting(ns)));
+        let parts = [
+            part("sending", parts.out_ns),
+            part("backend waits for a core", parts.backend_wait_ns),
+            part("backend runs", parts.backend_run_ns),
+            part("device", parts.device_ns),
+            part("sender waits for a core", parts.return_wait_ns),
+            part("delivery", parts.delivery_ns),
+            part("not known", parts.unknown_ns),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        writeln!(text, "    {}", parts.join(", "))?;
+    }
+    if let Some(longest) = &of.longest {
+        let (total, low, high) = (
+            Lasting(longest.total_ns),
+            Lasting(longest.low_ns),
+            Lasting(longest.high_ns),
+        );
+        let at = longest.at_ns as f64 / 1e9;
+        writeln!(
+            text,
+            "    the longest, {:#x}, sent at {at:.6} s: {total}, of which at least {low}, at most {high}",
+            longest.id
+        )?;
+    }
+    Ok(())
 }
 
 /// Takes a distribution out of a row.

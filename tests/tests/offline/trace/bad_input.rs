@@ -1,6 +1,7 @@
 //! Files that are no traces, or not whole: a clear sentence or stated gaps, never a panic.
 
 use std::path::Path;
+use std::process::Command;
 
 use journeys::adapter;
 use journeys::samples::{Folder, sample};
@@ -139,6 +140,50 @@ fn wrong_use_is_told() {
         "--name NUMBER=DomU",
     );
     check(&["view", file], 2, "export");
+}
+
+/// Files may have 1 KiB: each export says which file it could not write and why, and leaves no part of it.
+#[test]
+fn a_full_disk_ends_an_export() {
+    let folder = Folder::new("full-disk");
+    let mut records = Records::default();
+    for at in (1000..2_000_000).step_by(2000) {
+        records.goes(0, at, (1, 0), Runnable, Running);
+        records.goes(0, at + 1000, (1, 0), Running, Blocked);
+    }
+    let file = folder.file("a.xentrace", &records.file());
+    for (format, written) in [
+        ("perfetto", ""),
+        ("chrome", ""),
+        ("csv", "spans.csv"),
+        ("ctf", "metadata"),
+        ("parquet", "spans.parquet"),
+    ] {
+        let out = folder.path(format);
+        let out = out.to_str().expect("plain");
+        let output = Command::new("bash")
+            .args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$@\"", "bash"])
+            .arg(adapter::program())
+            .args(["trace", "export", file.to_str().expect("plain")])
+            .args(["--hz", "1G", "--to", format, "-o", out])
+            .output()
+            .expect("a shell starts");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{format}: {errors}");
+        let told = errors.contains("File too large") && errors.contains(out);
+        assert!(told && errors.contains(written), "{format}: {errors}");
+        assert!(!errors.contains("panicked"), "{errors}");
+        let left = std::fs::read_dir(folder.path("")).expect("a folder");
+        let left = left.filter_map(|entry| Some(entry.ok()?.path()));
+        let inner = |path: &std::path::PathBuf| std::fs::read_dir(path).ok();
+        let part = left
+            .flat_map(|path| match inner(&path) {
+                Some(files) => files.filter_map(|file| Some(file.ok()?.path())).collect(),
+                None => vec![path],
+            })
+            .find(|path| path.extension().is_some_and(|end| end == "part"));
+        assert_eq!(part, None, "{format}");
+    }
 }
 
 /// Cut anywhere, and with bits turned over: answered, with what is missing stated.

@@ -19,7 +19,7 @@ impl Halts {
         for interval in (0..lane.len()).filter_map(|index| lane.get(index)) {
             if interval.state() == State::Offline {
                 halts.push((interval.start(), interval.end, before));
-                before += interval.ticks();
+                before = interval.ticks().saturating_add(before);
             }
         }
         Self { halts }
@@ -45,7 +45,9 @@ impl Halts {
         let begun = self.halts.partition_point(|(start, _, _)| *start < time);
         match begun.checked_sub(1).map(|last| self.halts[last]) {
             None => 0,
-            Some((start, end, before)) => before + time.min(end).saturating_sub(start),
+            Some((start, end, before)) => {
+                time.min(end).saturating_sub(start).saturating_add(before)
+            }
         }
     }
 }
