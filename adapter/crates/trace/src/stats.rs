@@ -174,10 +174,11 @@ pub fn stats(view: View<'_>, request: &Request) -> Stats {
 }
 
 fn core(lane: &LaneView<'_>, request: &Request, halts: &Halts) -> ([u64; State::COUNT], u64) {
-    let (mut ticks, mut switches) = ([0; State::COUNT], 0);
+    let (mut ticks, mut switches) = ([0_u64; State::COUNT], 0);
     let mut carried = None;
     for interval in lane.overlapping(request.from, request.to) {
-        ticks[interval.state() as usize] += request.ticks(halts, interval.start(), interval.end);
+        let sum = &mut ticks[interval.state() as usize];
+        *sum = sum.saturating_add(request.ticks(halts, interval.start(), interval.end));
         let carries = (interval.span.party(), interval.state().is_gap());
         if interval.start() >= request.from && carried.is_some_and(|before| before != carries) {
             switches += 1;

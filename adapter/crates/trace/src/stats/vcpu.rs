@@ -21,7 +21,8 @@ pub(super) fn tally(
     let mut run = before.and_then(|_| run_start(&spans, numbers.start));
     for interval in numbers.filter_map(|index| spans.get(index)) {
         let state = interval.state();
-        tally.ticks[state as usize] += request.ticks(halts, interval.start(), interval.end);
+        let sum = &mut tally.ticks[state as usize];
+        *sum = sum.saturating_add(request.ticks(halts, interval.start(), interval.end));
         if interval.start() >= request.from {
             let ended = |since: u64| Worst {
                 ticks: halts.going(since, interval.start()),
@@ -77,6 +78,6 @@ fn count_preemption(preemptions: &mut Preemptions, victim: u16, wait: &Interval,
         let pair = preemptions.entry((victim, wait.span.by_lane()));
         let (count, waited) = pair.or_default();
         *count += 1;
-        *waited += halts.going(wait.start(), wait.end);
+        *waited = waited.saturating_add(halts.going(wait.start(), wait.end));
     }
 }
