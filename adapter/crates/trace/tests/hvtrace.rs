@@ -16,9 +16,11 @@ use machine::ids::{GuestId, Pcpu, Vcpu};
 use machine::{MemoryFault, Pa, PhysicalMemory};
 use proptest::prelude::*;
 use trace::event::{Event, IDLE, Reason, RunState, Ticks, What};
+use trace::format::hvtrace::recorded::Recorded;
 use trace::format::hvtrace::{Records, Rings, RootError};
 use trace::format::position::Position;
 use trace::format::ring::Gap;
+use trace::format::xen;
 
 /// Pieces of memory: address and bytes.
 struct Ram(Vec<(u64, Vec<u8>)>);
@@ -355,8 +357,45 @@ fn what_is_no_hvtrace_is_refused() {
             "{at}"
         );
     }
+    for rings in [[1, 0x20, 0, 0, 0, 0, 0, 0], [0xff; 8]] {
+        assert!(matches!(refused(32, &rings), Some(RootError::Place(_))));
+    }
     let nowhere = Rings::read(&machine(0, 0), Pa(0));
     assert!(matches!(nowhere, Err(RootError::Memory(_))));
+}
+
+/// Transcribed into a recording and read again, a ring of four records says the same.
+#[track_caller]
+fn check_recorded(ram: &Ram) -> Vec<Event> {
+    let mut rings = Rings::read(ram, Pa(0x1000)).unwrap();
+    let (mut raw, mut recorded) = (Vec::new(), Vec::new());
+    let drained = rings.drain(ram, Pcpu(0), &mut raw);
+    let first = drained.consume.map_or(0, |consume| consume.value) - (raw.len() / 32) as u32;
+    let position = Position::start(Pcpu(0));
+    let expected: Vec<Event> = Records::new(position, &raw)
+        .numbered(first as u16)
+        .collect();
+    let mut rings = Recorded::new(Rings::read(ram, Pa(0x1000)).unwrap());
+    assert_eq!(rings.drain(ram, Pcpu(0), &mut recorded), drained);
+    let events: Vec<Event> = xen::records::Records::new(position, &recorded).collect();
+    assert_eq!(events, expected);
+    events
+}
+
+#[test]
+fn a_recording_says_the_same() {
+    let whats =
+        |ram: &Ram| -> Vec<What> { check_recorded(ram).iter().map(|event| event.what).collect() };
+    let mark = |id| What::Mark { id, value: 0 };
+    let bad = What::Unreadable {
+        reason: Reason::BadValue,
+        bytes: 32,
+    };
+    assert_eq!(whats(&machine(2, 0)), [mark(0), mark(1)]);
+    // The first is that of the round before: it was not written yet.
+    let mut stale = machine(6, 4);
+    stale.write(Pa(0x2000 + 64 + 10), &[0]);
+    assert_eq!(whats(&stale), [bad, bad]);
 }
 
 proptest! {
@@ -367,6 +406,19 @@ proptest! {
         let events: Vec<Event> = Records::new(Position::start(Pcpu(0)), &bytes).collect();
         prop_assert!(events.is_sorted_by_key(|event| event.time));
         prop_assert!(events.len() <= bytes.len() / 16 + 1);
+    }
+
+    #[test]
+    fn any_record_is_recorded_as_what_it_says(
+        records in prop::array::uniform4((1_u32..50, 0_u32..13, prop::array::uniform4(0_u32..6), any::<[u32; 4]>(), any::<bool>()))
+    ) {
+        let mut ram = machine(4, 0);
+        for (at, (time, kind, small, large, is_small)) in (0_u32..).zip(records) {
+            let [a, b, c, d] = if is_small { small } else { large };
+            let record = [time, 0, kind | at << 16, a, b, c, d, 0].map(u32::to_le_bytes).concat();
+            ram.write(Pa(0x2000 + 64 + u64::from(at) * 32), &record);
+        }
+        check_recorded(&ram);
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! Our own trace buffers, for hypervisors without tracepoints: `schemas/hvtrace.h` writes them, `schemas/hvtrace.md` describes them.
 
 mod record;
+pub mod recorded;
 
 pub use record::{RECORD, Records};
+
+use std::sync::atomic::{Ordering, fence};
 
 use machine::ids::Pcpu;
 use machine::{MemoryFault, Pa, PhysicalMemory};
@@ -18,6 +21,9 @@ const MAGIC: &[u8; 8] = b"HVTRACE\0";
 const VERSION: u32 = 1;
 const MOST_CORES: u32 = 1024;
 const MOST_RECORDS: u32 = 1 << 24;
+
+/// Records read at once: no more room is taken than there turns out to be records.
+const PIECE: u32 = 1 << 15;
 
 /// A ring's indices and counters, in front of its records.
 const RING_HEADER: u64 = 64;
@@ -35,7 +41,9 @@ pub enum RootError {
     #[error("hvtrace of version {0}, of which only 1 is known")]
     Version(u32),
     /// A size is not one that hvtrace.h allows.
-    #[error("an hvtrace buffer of {cores} cores, {capacity} records each, {record} bytes a record")]
+    #[error(
+        "hvtrace_root tells of {cores} cores with {capacity} records of {record} bytes each, which cannot be"
+    )]
     Size {
         /// Cores.
         cores: u32,
@@ -44,6 +52,11 @@ pub enum RootError {
         /// Bytes of a record.
         record: u32,
     },
+    /// The rings cannot lie there.
+    #[error(
+        "hvtrace_root tells of rings at {0}, which is no place for them: was hvtrace_init given the right offset?"
+    )]
+    Place(Pa),
     /// The hypervisor has not called `hvtrace_init` yet.
     #[error("the hypervisor has not called hvtrace_init yet")]
     NotStarted,
@@ -66,7 +79,7 @@ impl Rings {
     ///
     /// # Errors
     /// When it cannot be read, is none, or the hypervisor has not started it.
-    pub fn read(memory: &impl PhysicalMemory, root: Pa) -> Result<Self, RootError> {
+    pub fn read(memory: &dyn PhysicalMemory, root: Pa) -> Result<Self, RootError> {
         let mut bytes = [0; 48];
         memory.read_physical(root, &mut bytes)?;
         if !bytes.starts_with(MAGIC) {
@@ -90,13 +103,23 @@ impl Rings {
         if long(16) == 0 {
             return Err(RootError::NotStarted);
         }
+        let rings = Pa(long(32));
+        let size = u64::from(cores) * ring_size(capacity);
+        if !rings.0.is_multiple_of(8) || rings.0.checked_add(size).is_none() {
+            return Err(RootError::Place(rings));
+        }
         Ok(Self {
             frequency: long(16),
             enabled: root.offset(40),
             capacity,
-            rings: Pa(long(32)),
+            rings,
             consumers: vec![Consumer::default(); cores as usize],
         })
+    }
+
+    /// Bytes of records that a ring holds.
+    pub fn capacity(&self) -> u32 {
+        self.capacity * RECORD as u32
     }
 
     /// The cores that have a ring.
@@ -110,7 +133,7 @@ impl Rings {
     /// taken records in between.
     pub fn drain(
         &mut self,
-        memory: &impl PhysicalMemory,
+        memory: &dyn PhysicalMemory,
         pcpu: Pcpu,
         bytes: &mut Vec<u8>,
     ) -> Drained {
@@ -121,6 +144,8 @@ impl Rings {
         let Ok(indices) = memory.read_physical_u64(ring) else {
             return Drained::nothing(Reason::NotMapped);
         };
+        // What was written before `produced` must be read after it.
+        fence(Ordering::Acquire);
         let (produced, consumed) = (indices as u32, (indices >> 32) as u32);
         let distance = |from: u32, to: u32| to.wrapping_sub(from).saturating_mul(RECORD as u32);
         let (start, gap) = consumer.resume(consumed, distance);
@@ -148,26 +173,28 @@ impl Rings {
     /// Appends the records of these numbers, at most as many as a ring has, around its end.
     fn copy(
         &self,
-        memory: &impl PhysicalMemory,
+        memory: &dyn PhysicalMemory,
         ring: Pa,
         numbers: std::ops::Range<u32>,
         bytes: &mut Vec<u8>,
     ) -> Result<(), Gap> {
         let count = numbers.end.wrapping_sub(numbers.start);
-        let first = numbers.start & (self.capacity - 1);
-        let to_end = count.min(self.capacity - first);
         let before = bytes.len();
-        for (first, count) in [(first, to_end), (0, count - to_end)] {
+        let mut copied = 0;
+        while copied < count {
+            let first = numbers.start.wrapping_add(copied) & (self.capacity - 1);
+            let piece = (count - copied).min(self.capacity - first).min(PIECE);
             let at = ring.offset(RING_HEADER + u64::from(first) * RECORD as u64);
             let end = bytes.len();
-            bytes.resize(end + count as usize * RECORD, 0);
+            bytes.resize(end + piece as usize * RECORD, 0);
             if memory.read_physical(at, &mut bytes[end..]).is_err() {
                 bytes.truncate(before);
                 return Err(Gap {
                     reason: Reason::NotMapped,
-                    bytes: numbers.end.wrapping_sub(numbers.start) * RECORD as u32,
+                    bytes: count * RECORD as u32,
                 });
             }
+            copied += piece;
         }
         Ok(())
     }
@@ -179,7 +206,7 @@ impl Rings {
     /// When the counters cannot be read.
     pub fn unreported_loss(
         &self,
-        memory: &impl PhysicalMemory,
+        memory: &dyn PhysicalMemory,
         position: Position,
     ) -> Result<Option<Event>, MemoryFault> {
         let ring = self.ring(position.pcpu);
@@ -196,7 +223,12 @@ impl Rings {
     }
 
     fn ring(&self, pcpu: Pcpu) -> Pa {
-        let size = RING_HEADER + u64::from(self.capacity) * RECORD as u64;
-        self.rings.offset(u64::from(pcpu.0) * size)
+        let before = u64::from(pcpu.0) * ring_size(self.capacity);
+        self.rings.offset(before)
     }
+}
+
+/// Bytes of a ring of so many records.
+fn ring_size(capacity: u32) -> u64 {
+    RING_HEADER + u64::from(capacity) * RECORD as u64
 }

@@ -25,11 +25,11 @@ pub struct Records<'a> {
 
 /// A record taken apart.
 #[derive(Clone, Copy, Debug)]
-struct Record {
+pub(super) struct Record {
     time: u64,
-    kind: u16,
+    pub(super) kind: u16,
     number: u16,
-    words: [u32; 4],
+    pub(super) words: [u32; 4],
 }
 
 impl<'a> Records<'a> {
@@ -43,6 +43,18 @@ impl<'a> Records<'a> {
             number: None,
             told: false,
         }
+    }
+
+    /// Knows the number of the first record, by its low half.
+    #[must_use]
+    pub fn numbered(self, number: u16) -> Self {
+        let number = Some(number);
+        Self { number, ..self }
+    }
+
+    /// The record that comes next.
+    pub(super) fn ahead(&self) -> Option<&'a [u8; RECORD]> {
+        self.rest.first()
     }
 
     /// Where reading has come to.
@@ -78,7 +90,7 @@ impl Iterator for Records<'_> {
         let number = self.number.unwrap_or(record.number);
         let believed = self.believed(&record, after);
         let time = Ticks(believed.unwrap_or_else(|instead| instead));
-        let meaning = record.meaning(self.position.time, time);
+        let meaning = record.meaning_between(self.position.time, time);
         let (Ok(what), true) = (meaning, number == record.number) else {
             self.rest = after;
             self.number = Some(record.number.wrapping_add(1));
@@ -97,7 +109,7 @@ impl Iterator for Records<'_> {
 }
 
 impl Record {
-    fn read(bytes: &[u8; RECORD]) -> Self {
+    pub(super) fn read(bytes: &[u8; RECORD]) -> Self {
         let (words, _) = bytes.as_chunks::<4>();
         let word = |n: usize| u32::from_le_bytes(words[n]);
         Self {
@@ -109,34 +121,45 @@ impl Record {
     }
 
     /// What it says; a loss lies between the time of the record before and its own, as believed.
-    fn meaning(&self, last: Ticks, time: Ticks) -> Result<What, Reason> {
-        let [a, b, c, d] = self.words;
-        let vcpu = vcpu(a, b);
-        Ok(match self.kind {
-            0 => What::Lost {
-                records: a,
-                since: Ticks(u64::from(b) | u64::from(c) << 32).clamp(last, time),
+    fn meaning_between(&self, last: Ticks, time: Ticks) -> Result<What, Reason> {
+        Ok(match meaning(self.kind, self.words)? {
+            What::Lost { records, since } => What::Lost {
+                records,
+                since: since.clamp(last, time),
             },
-            1 => What::Switch {
-                from: vcpu,
-                to: self::vcpu(c, d),
-            },
-            2 => What::RunState {
-                vcpu,
-                from: run_state(c)?,
-                to: run_state(d)?,
-            },
-            3 => What::Enter { vcpu },
-            4 => What::Exit { vcpu, syndrome: c },
-            5 => What::Hypercall { vcpu, number: c },
-            6 => What::Inject { vcpu, interrupt: c },
-            7 => What::GuestAdded(vcpu.guest),
-            8 => What::GuestRemoved(vcpu.guest),
-            9 => What::Mark { id: a, value: b },
-            10 => What::Wake { vcpu },
-            kind => What::Other { id: kind.into() },
+            what => what,
         })
     }
+}
+
+/// What a record says, by its kind.
+pub(super) fn meaning(kind: u16, words: [u32; 4]) -> Result<What, Reason> {
+    let [a, b, c, d] = words;
+    let vcpu = vcpu(a, b);
+    Ok(match kind {
+        0 => What::Lost {
+            records: a,
+            since: Ticks(u64::from(b) | u64::from(c) << 32),
+        },
+        1 => What::Switch {
+            from: vcpu,
+            to: self::vcpu(c, d),
+        },
+        2 => What::RunState {
+            vcpu,
+            from: run_state(c)?,
+            to: run_state(d)?,
+        },
+        3 => What::Enter { vcpu },
+        4 => What::Exit { vcpu, syndrome: c },
+        5 => What::Hypercall { vcpu, number: c },
+        6 => What::Inject { vcpu, interrupt: c },
+        7 => What::GuestAdded(vcpu.guest),
+        8 => What::GuestRemoved(vcpu.guest),
+        9 => What::Mark { id: a, value: b },
+        10 => What::Wake { vcpu },
+        kind => What::Other { id: kind.into() },
+    })
 }
 
 fn vcpu(guest: u32, index: u32) -> Vcpu {

@@ -1,4 +1,5 @@
-//! What a recording says beside Xen's own records: the clock, names, halts, gaps and Xen's account of every vCPU's time.
+//! What a recording says beside the hypervisor's own records: the clock, names, halts, gaps and the hypervisor's account of every vCPU's
+//! time.
 //!
 //! Notes are records of the general class with numbers that Xen does not use, in windows of their own, so that every reader of xentrace
 //! files passes over them and ours finds them without reading the rest. All have the time.
@@ -7,13 +8,15 @@
 //! | --- | --- |
 //! | 0x1f0e0 recording began | none; on every pCPU, whose records before that were not kept |
 //! | 0x1f0e1 recording ended | none |
-//! | 0x1f0e2 clock | `CNTFRQ_EL0` (2), the counter where Xen's nanoseconds begin (2), 0 when not known |
+//! | 0x1f0e2 clock | `CNTFRQ_EL0` (2), the counter where the hypervisor's nanoseconds begin (2) unless that is not known |
 //! | 0x1f0e3 a guest's name | domain, UTF-8 (6), zeros after it |
 //! | 0x1f0e4 the debugger halted the machine | none |
 //! | 0x1f0e5 the debugger let it go on | none |
 //! | 0x1f0e6 bytes not read | reason, bytes |
 //! | 0x1f0e7 `runstate` of a vCPU | vCPU and domain as in run-state changes, state, `state_entry_time` (2), `time[0]` (2) |
 //! | 0x1f0e8 the rest of it | vCPU and domain, `time[1]` (2), `time[2]` (2), `time[3]` (2) |
+//!
+//! One more number, 0x1f0e9, is of a hypervisor's records and no note: [`crate::format::hvtrace::recorded`].
 
 use std::collections::BTreeMap;
 
@@ -22,6 +25,7 @@ use machine::ids::{GuestId, Vcpu};
 use super::record::{Header, RUN_STATES, Record, unit};
 use crate::clock::Frequency;
 use crate::event::{Reason, RunState, Ticks, What};
+use crate::format::hvtrace::recorded;
 
 const BEGAN: u32 = 0x1f0e0;
 const ENDED: u32 = 0x1f0e1;
@@ -32,6 +36,7 @@ const RESUMED: u32 = 0x1f0e5;
 const GAP: u32 = 0x1f0e6;
 const ACCOUNT: u32 = 0x1f0e7;
 const ACCOUNT_REST: u32 = 0x1f0e8;
+const HVTRACE: u32 = 0x1f0e9;
 
 /// Bytes of a guest's name that are kept.
 const NAME: usize = 24;
@@ -68,7 +73,7 @@ pub enum Note {
         /// How many, where it is known.
         bytes: u32,
     },
-    /// Xen's account of a vCPU's time.
+    /// The hypervisor's account of a vCPU's time.
     Account(Account),
 }
 
@@ -77,33 +82,33 @@ pub enum Note {
 pub struct Clock {
     /// Of the counter.
     pub frequency: Frequency,
-    /// The counter where Xen's nanoseconds begin.
+    /// The counter where the hypervisor's nanoseconds begin.
     pub epoch: Option<u64>,
 }
 
 impl Clock {
-    /// A time of Xen's in nanoseconds, as ticks.
+    /// A time of the hypervisor's in nanoseconds, as ticks.
     pub fn ticks(&self, nanoseconds: u64) -> Option<Ticks> {
         let since = self.frequency.ticks(nanoseconds);
         Some(Ticks(self.epoch?.checked_add(since)?))
     }
 }
 
-/// Xen's account of a vCPU's time: `struct vcpu_runstate_info`.
+/// The hypervisor's account of a vCPU's time; Xen's `struct vcpu_runstate_info`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Account {
     /// Whose.
     pub vcpu: Vcpu,
     /// What it is.
     pub state: RunState,
-    /// Since when, in Xen's nanoseconds.
+    /// Since when, in the hypervisor's nanoseconds.
     pub since: u64,
     /// Nanoseconds in each [`RunState`], by its number, up to `since`.
     pub times: [u64; 4],
 }
 
 impl Account {
-    /// Nanoseconds in each [`RunState`] up to `now`, Xen's nanoseconds too.
+    /// Nanoseconds in each [`RunState`] up to `now`, the hypervisor's nanoseconds too.
     pub fn until(&self, now: u64) -> [u64; 4] {
         let mut times = self.times;
         let time = &mut times[self.state as usize];
@@ -134,9 +139,9 @@ impl Note {
             Self::Began => push(BEGAN, time, &[], out),
             Self::Ended => push(ENDED, time, &[], out),
             Self::Clock(clock) => {
-                let [low, high] = halves(clock.frequency.hertz());
-                let [epoch_low, epoch_high] = halves(clock.epoch.unwrap_or(0));
-                push(CLOCK, time, &[low, high, epoch_low, epoch_high], out);
+                let numbers = [Some(clock.frequency.hertz()), clock.epoch];
+                let words: Vec<u32> = numbers.into_iter().flatten().flat_map(halves).collect();
+                push(CLOCK, time, &words, out);
             }
             Self::GuestName(guest, name) => push(GUEST_NAME, time, &name_words(*guest, name), out),
             Self::Halted => push(HALTED, time, &[], out),
@@ -167,7 +172,8 @@ impl Notes {
     /// Takes in the notes that begin a window, if any do, up to what is none.
     pub(super) fn read(&mut self, mut window: &[u8]) {
         while let Ok(record) = Record::read(window) {
-            let (true, Some(time)) = (is_note(record.header), record.time) else {
+            let of_ours = is_note(record.header) && record.header.id() != HVTRACE;
+            let (true, Some(time)) = (of_ours, record.time) else {
                 return;
             };
             self.take(time, record.header, &record.words);
@@ -180,7 +186,7 @@ impl Notes {
             BEGAN => self.began = self.began.or(Some(time)),
             ENDED => self.ended = Some(time),
             CLOCK => {
-                let epoch = Some(long(words, 2)).filter(|epoch| *epoch != 0);
+                let epoch = (header.words() >= 4).then(|| long(words, 2));
                 let frequency = Frequency::new(long(words, 0));
                 self.clock = frequency.map(|frequency| Clock { frequency, epoch });
             }
@@ -200,9 +206,15 @@ impl Notes {
     }
 }
 
-/// Whether a record is one of ours.
+/// Whether a record is a note, or a record of hvtrace.
 pub(super) fn is_note(header: Header) -> bool {
-    (BEGAN..=ACCOUNT_REST).contains(&header.id())
+    (BEGAN..=HVTRACE).contains(&header.id())
+}
+
+/// Appends a record of hvtrace: its kind, and the words that it has.
+pub(crate) fn push_hvtrace(time: Ticks, kind: u16, words: [u32; 4], out: &mut Vec<u8>) {
+    let [a, b, c, d] = words;
+    push(HVTRACE, time, &[kind.into(), a, b, c, d], out);
 }
 
 /// What a note says in the stream of events.
@@ -211,10 +223,10 @@ pub(super) fn is_note(header: Header) -> bool {
 /// [`Reason::BadSize`] when it has too few words, [`Reason::BadValue`] when a word cannot be.
 pub(super) fn meaning(header: Header, words: &[u32; 7]) -> Result<What, Reason> {
     let needs = match header.id() {
-        CLOCK => 4,
+        CLOCK | GAP => 2,
         GUEST_NAME | ACCOUNT_REST => 7,
-        GAP => 2,
         ACCOUNT => 6,
+        HVTRACE => 5,
         _ => 0,
     };
     if header.words() < needs {
@@ -234,6 +246,10 @@ pub(super) fn meaning(header: Header, words: &[u32; 7]) -> Result<What, Reason> 
                 from: *state,
                 to: *state,
             }
+        }
+        HVTRACE => {
+            let [kind, a, b, c, d, ..] = *words;
+            recorded::meaning(kind, [a, b, c, d])?
         }
         id => What::Other { id },
     })

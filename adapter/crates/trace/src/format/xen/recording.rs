@@ -31,9 +31,9 @@ struct Progress {
 /// What has been recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Records of Xen's.
+    /// Records of the hypervisor's.
     pub records: u64,
-    /// Records that Xen dropped for want of room, as far as Xen has told.
+    /// Records that it dropped for want of room, as far as it has told.
     pub lost: u64,
     /// Places where bytes could not be read or make no sense.
     pub gaps: u64,
@@ -135,14 +135,8 @@ impl Recording {
         progress.position.time = time;
         self.newest = time;
         self.totals.add(What::Lost { records, since });
-        let mut record = (1_u32 << 31 | 4 << 28 | LOST_RECORDS)
-            .to_le_bytes()
-            .to_vec();
-        record.extend(time.0.to_le_bytes());
-        record.extend(records.to_le_bytes());
-        // Whose vCPU ran is not known here: the idle one of that pCPU is what says nothing of a guest.
-        record.extend((0x7fff | u32::from(pcpu.0) << 16).to_le_bytes());
-        record.extend(since.0.to_le_bytes());
+        let mut record = Vec::new();
+        push_loss(progress.position, records, since, &mut record);
         window(pcpu, &record, &mut self.unwritten);
     }
 
@@ -176,6 +170,16 @@ fn window(pcpu: Pcpu, bytes: &[u8], out: &mut Vec<u8>) {
         out.extend(window_header(pcpu, bytes.len() as u32));
         out.extend(bytes);
     }
+}
+
+/// Appends Xen's own record of lost records (`TRC_LOST_RECORDS`), told where a pCPU's records have come to.
+pub(crate) fn push_loss(position: Position, records: u32, since: Ticks, out: &mut Vec<u8>) {
+    out.extend((1_u32 << 31 | 4 << 28 | LOST_RECORDS).to_le_bytes());
+    out.extend(position.time.0.to_le_bytes());
+    out.extend(records.to_le_bytes());
+    // Whose vCPU ran is not known here: the idle one of that pCPU is what says nothing of a guest.
+    out.extend((0x7fff | u32::from(position.pcpu.0) << 16).to_le_bytes());
+    out.extend(since.0.to_le_bytes());
 }
 
 /// The bytes after a loss that stands before everything else, fillers excepted.
