@@ -161,6 +161,8 @@ void schedule(void)
     write_sysreg(cnthp_cval_el2, timer);
     write_sysreg(cnthp_ctl_el2, TIMER_ENABLE);
 
+    if (to != from && !from->vm)
+        set_state(from, VCPU_RUNNABLE); /* the idle vCPU always could */
     if (to->state != VCPU_RUNNING)
         set_state(to, VCPU_RUNNING);
     if (to != from) {
