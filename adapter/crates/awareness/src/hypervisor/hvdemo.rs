@@ -5,6 +5,7 @@
 //! while `vcpu.loaded` and in `vcpu.el1` otherwise.
 
 mod layout;
+mod scheduling;
 
 use std::sync::Arc;
 
@@ -14,7 +15,8 @@ use symbols::Image;
 
 use super::entry::{entering, guest_sp};
 use super::{
-    Guest, Hypervisor, MachineView, OnCore, Provenance, RunState, Survey, VcpuState, el2_space,
+    Guest, Hypervisor, MachineView, OnCore, Provenance, RunState, RunTimes, Survey, VcpuState,
+    el2_space,
 };
 use crate::mirror::{Record, Slot};
 use layout::Layout;
@@ -56,26 +58,44 @@ impl Hypervisor for Demo {
     }
 
     fn survey(&self, machine: &dyn MachineView) -> Survey {
-        let cores: Vec<&Registers> = (0..machine.cores())
-            .map(|core| machine.registers(Pcpu(core as u16)))
-            .collect();
-        let space = match el2_space(&cores) {
-            Ok(space) => space,
-            Err(why) => {
-                return Survey {
-                    guests: Vec::new(),
-                    on_core: vec![OnCore::Unknown; cores.len()],
-                    notes: vec![format!("hvdemo's memory cannot be read: {why}")],
-                };
-            }
-        };
+        let cores = registers_of(machine);
+        let unknown = vec![OnCore::Unknown; cores.len()];
+        match self.look(machine, cores, |halt| halt.survey()) {
+            Ok(survey) => survey,
+            Err(why) => Survey {
+                guests: Vec::new(),
+                on_core: unknown,
+                notes: vec![format!("hvdemo's memory cannot be read: {why}")],
+            },
+        }
+    }
+
+    fn run_times(&self, machine: &dyn MachineView) -> Option<RunTimes> {
+        let cores = registers_of(machine);
+        self.look(machine, cores, |halt| halt.run_times()).ok()?
+    }
+}
+
+fn registers_of(machine: &dyn MachineView) -> Vec<&Registers> {
+    let cores = 0..machine.cores() as u16;
+    cores.map(|core| machine.registers(Pcpu(core))).collect()
+}
+
+impl Demo {
+    /// Looks at hvdemo's memory, or says in half a sentence why that cannot be.
+    fn look<T>(
+        &self,
+        machine: &dyn MachineView,
+        cores: Vec<&Registers>,
+        work: impl FnOnce(&Halt<'_>) -> T,
+    ) -> Result<T, String> {
+        let space = el2_space(&cores)?;
         let memory = View::new(machine.memory(), space);
-        Halt {
+        Ok(work(&Halt {
             layout: &self.layout,
             memory: &memory,
             cores,
-        }
-        .survey()
+        }))
     }
 }
 
@@ -150,18 +170,8 @@ impl Halt<'_> {
         let vttbr = vm.get(fields.vttbr).filter(|vttbr| *vttbr != 0);
         let stage2 = vttbr.zip(self.cores.iter().find_map(|core| core.sys(SysReg::VtcrEl2)));
         let stage2 = stage2.map(|(vttbr, vtcr)| Stage2 { vttbr, vtcr });
-        let room = fields.vcpus.size / fields.vcpu_size;
-        let count = vm
-            .get(fields.vcpu_count)
-            .unwrap_or(0)
-            .min(room)
-            .min(MOST_VCPUS);
-        let vcpus = (0..count).filter_map(|index| {
-            let base = base.offset(fields.vcpus.offset + index * fields.vcpu_size);
-            let vcpu = Vcpu {
-                guest: id,
-                index: index as u32,
-            };
+        let vcpus = self.vcpus(base, &vm).filter_map(|(index, base)| {
+            let vcpu = Vcpu { guest: id, index };
             match Record::read(self.memory, base, self.layout.vcpu.slots()) {
                 Ok(record) => Some(self.vcpu(vcpu, &record, stage2, current)),
                 Err(fault) => {
@@ -182,6 +192,15 @@ impl Halt<'_> {
             vcpus: vcpus.collect(),
             stage2,
         })
+    }
+
+    /// Index and place of each vCPU of the VM at `base`.
+    fn vcpus(&self, base: Va, vm: &Record) -> impl Iterator<Item = (u32, Va)> + use<> {
+        let fields = &self.layout.vm;
+        let (first, size) = (base.offset(fields.vcpus.offset), fields.vcpu_size);
+        let count = vm.get(fields.vcpu_count).unwrap_or(0);
+        let count = count.min(fields.vcpus.size / size).min(MOST_VCPUS);
+        (0..count).map(move |index| (index as u32, first.offset(index * size)))
     }
 
     /// The text at `vm.name`.
@@ -290,21 +309,6 @@ impl Halt<'_> {
             }
         }
         registers
-    }
-
-    /// `vcpu.time_in`, counter ticks by state, as nanoseconds in the order of [`VcpuState::times`].
-    fn times(&self, record: &Record) -> Option<[u64; 4]> {
-        let frequency = self
-            .cores
-            .iter()
-            .find_map(|core| core.sys(SysReg::CntfrqEl0))?;
-        let mut times = [0; 4];
-        for (time, state) in times.iter_mut().zip([RUNNING, RUNNABLE, BLOCKED, OFFLINE]) {
-            let ticks = record.get(self.layout.vcpu.time_in.element(state, 4))?;
-            let nanoseconds = u128::from(ticks) * 1_000_000_000 / u128::from(frequency.max(1));
-            *time = u64::try_from(nanoseconds).ok()?;
-        }
-        Some(times)
     }
 }
 

@@ -59,6 +59,7 @@ pub(super) struct VcpuFields {
     pub(super) state: Slot,
     pub(super) pcpu: Slot,
     pub(super) loaded: Slot,
+    pub(super) state_since: Slot,
     pub(super) time_in: Slot,
     /// `regs`: the guest's general registers.
     pub(super) general: Vec<(Register, Slot)>,
@@ -144,6 +145,7 @@ impl VcpuFields {
             state: field("state")?,
             pcpu: field("pcpu")?,
             loaded: field("loaded")?,
+            state_since: field("state_since")?,
             time_in: field("time_in")?,
             system: system.collect::<Result<_, String>>()?,
             general,
@@ -153,9 +155,13 @@ impl VcpuFields {
 
     pub(super) fn slots(&self) -> impl Iterator<Item = Slot> {
         let registers = [&self.general, &self.system, &self.own];
-        [self.state, self.pcpu, self.loaded, self.time_in]
-            .into_iter()
-            .chain(registers.into_iter().flatten().map(|(_, slot)| *slot))
+        let scheduling = self.scheduling().into_iter().chain([self.loaded]);
+        scheduling.chain(registers.into_iter().flatten().map(|(_, slot)| *slot))
+    }
+
+    /// What is known of when it ran.
+    pub(super) fn scheduling(&self) -> [Slot; 4] {
+        [self.state, self.pcpu, self.state_since, self.time_in]
     }
 }
 

@@ -237,6 +237,38 @@ fn damage_is_noted_and_bounded() {
     assert_eq!(survey.notes.len(), 1);
 }
 
+#[test]
+fn the_account_of_time_is_told_in_nanoseconds() {
+    let image = image();
+    let mut machine = Machine::new(&image);
+    let fields = machine.layout.vcpu.clone();
+    let (blocked, idle) = (machine.vcpu(0, 1), machine.layout.pcpus.element(1));
+    let idle = idle.offset(machine.layout.idle.offset);
+    machine.write(blocked, fields.state, BLOCKED);
+    machine.write(blocked, fields.pcpu, 1);
+    machine.write(blocked, fields.state_since, 1000);
+    machine.write(blocked, fields.time_in.element(RUNNING, 4), 125);
+    machine.write(idle, fields.state, RUNNABLE);
+    machine.write(idle, fields.time_in.element(RUNNABLE, 4), 250);
+
+    let demo = hvdemo(&image, 0).expect("the committed image is hvdemo");
+    let times = demo.run_times(&machine).expect("an account");
+    assert_eq!(times.epoch, Some(0));
+    let found: Vec<(u32, u32)> = times
+        .vcpus
+        .iter()
+        .map(|time| (time.vcpu.guest.0, time.vcpu.index))
+        .collect();
+    assert_eq!(found, [(0, 0), (0, 1), (1, 0), (0x7fff, 0), (0x7fff, 1)]);
+    let second = times.vcpus[1];
+    assert_eq!(
+        (second.pcpu, second.state),
+        (Some(Pcpu(1)), RunState::Blocked)
+    );
+    assert_eq!((second.since, second.times), (16_000, [2000, 0, 0, 0]));
+    assert_eq!(times.vcpus[4].times, [0, 4000, 0, 0]);
+}
+
 proptest! {
     #[test]
     fn any_memory_is_survived(seed in proptest::collection::vec(any::<u64>(), 64)) {
