@@ -1,32 +1,28 @@
 //! A recording of the hypervisor's trace: what it is made of, and the file it goes to.
 //!
 //! What the buffers hold when recording begins is thrown away: boot fills them, and a recording tells of the time it was made in. It begins
-//! and ends at a halt, where Xen's account of every vCPU's time is noted, against which the trace can be checked.
+//! and ends at a halt, where the hypervisor's account of every vCPU's time is noted, against which the trace can be checked. Of a saved halt
+//! what the buffers hold is all there is, and is kept.
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use engine::Engine;
-use engine::tracing::{Accounts, TraceSource, TraceSwitches, Window};
-use machine::GuestId;
-use trace::clock::Frequency;
+use engine::tracing::recording::{Begun, Ending, Mask, Taken};
+use engine::tracing::{Accounts, TraceSource, Window};
+use engine::view::EngineError;
 use trace::event::Ticks;
 use trace::format::position::Position;
 use trace::format::xen::notes::{Clock, Note};
 use trace::format::xen::recording::{Recording, Totals};
 use trace::format::xen::records::Records;
 
-/// What is recorded when nobody says what and the hypervisor does not trace yet: run states, and the scheduler's switches and wakes.
-pub const USUAL_MASK: u32 = 0x2_9000;
-
 /// A recording that has begun.
 pub struct Recorder {
-    source: TraceSource,
+    begun: Begun,
     recording: Recording,
     output: Output,
-    /// What the hypervisor traced before.
-    before: TraceSwitches,
 }
 
 /// How full the buffers were.
@@ -43,44 +39,47 @@ impl Recorder {
     ///
     /// # Errors
     /// One sentence: there is no trace and why, or the target does not let itself be written, or the file does not.
-    pub fn begin(engine: &Engine, output: Output, mask: Option<u32>) -> Result<Self, String> {
-        let told = |error: engine::view::EngineError| error.message;
-        let mut source = engine.find_trace().map_err(told)?;
-        let before = engine.trace_switches(&source).map_err(told)?;
-        let mut now = Ticks(0);
-        let mut newest = |window: Window<'_>| {
-            let mut records = Records::new(Position::start(window.pcpu), window.bytes);
-            records.by_ref().for_each(drop);
-            now = now.max(records.reached().time);
-        };
-        engine.drain_trace(&mut source, &mut newest).map_err(told)?;
-        let wanted = TraceSwitches {
-            enabled: true,
-            mask: mask.unwrap_or(if before.enabled {
-                before.mask
-            } else {
-                USUAL_MASK
-            }),
-        };
-        engine.switch_trace(&source, wanted).map_err(told)?;
-        let accounts = engine.accounts().unwrap_or_default();
-        let now = now.max(time_of(&accounts, source.frequency()).unwrap_or_default());
-        let recording = Recording::begin(source.pcpus(), now);
+    pub fn begin(engine: &Engine, output: Output, mask: Option<Mask>) -> Result<Self, String> {
+        let begun = engine.begin_trace(mask).map_err(told)?;
+        let mut recording = Recording::begin(begun.source.pcpus(), begun.at);
+        introduce(&mut recording, engine, &begun.source, &begun.accounts);
+        note_accounts(&mut recording, &begun.accounts);
         let mut recorder = Self {
-            source,
+            begun,
             recording,
             output,
-            before,
         };
-        recorder.introduce(engine, &accounts);
         recorder.write()?;
         Ok(recorder)
+    }
+
+    /// Writes down what the buffers of a saved halt hold.
+    ///
+    /// # Errors
+    /// One sentence: there is no trace and why, it holds nothing, or the file cannot be written.
+    pub fn of_saved_halt(engine: &Engine, mut output: Output) -> Result<Totals, String> {
+        let saved = engine.look_at_trace().map_err(told)?;
+        let first = saved.taken.iter().filter_map(first_time).min();
+        let first = first.ok_or("the trace buffers of this halt hold no record")?;
+        let mut recording = Recording::begin(saved.source.pcpus(), first);
+        introduce(
+            &mut recording,
+            engine,
+            &saved.source,
+            &saved.ending.accounts,
+        );
+        for taken in &saved.taken {
+            add(&mut recording, taken.window());
+        }
+        finish(&mut recording, &saved.source, &saved.ending);
+        output.write(&recording.take_unwritten())?;
+        Ok(recording.totals())
     }
 
     /// Whether the buffers can be emptied while the machine runs.
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        self.source.is_shared()
+        self.begun.source.is_shared()
     }
 
     /// What has been recorded.
@@ -96,7 +95,7 @@ impl Recorder {
     pub fn drain_shared(&mut self) -> Result<Fill, String> {
         let recording = &mut self.recording;
         let mut take = |window: Window<'_>| add(recording, window);
-        let drained = self.source.drain_shared(&mut take);
+        let drained = self.begun.source.drain_shared(&mut take);
         self.write()?;
         let fullest = drained.map_err(|fault| format!("the RAM file: {fault}"))?;
         Ok(self.filled(fullest))
@@ -109,7 +108,7 @@ impl Recorder {
     pub fn drain_in_a_halt(&mut self, engine: &mut Engine) -> Result<Fill, String> {
         let drained = engine.in_a_halt(|engine| {
             let recording = &mut self.recording;
-            engine.drain_trace(&mut self.source, &mut |window| add(recording, window))
+            engine.drain_trace(&mut self.begun.source, &mut |window| add(recording, window))
         });
         if drained.is_ok() {
             self.recording.note(&[Note::Halted, Note::Resumed]);
@@ -118,42 +117,20 @@ impl Recorder {
         Ok(self.filled(drained.map_err(|error| error.message)?))
     }
 
-    /// Empties the buffers a last time in a halt, notes what Xen has not told of, and puts Xen's switches back.
+    /// Empties the buffers a last time in a halt, notes what the hypervisor has not told of, and puts its switches back.
     ///
     /// # Errors
     /// As [`drain_in_a_halt`](Self::drain_in_a_halt).
     pub fn end(&mut self, engine: &mut Engine) -> Result<(), String> {
-        let told = engine.in_a_halt(|engine| {
+        let ended = engine.in_a_halt(|engine| {
             let recording = &mut self.recording;
-            engine.drain_trace(&mut self.source, &mut |window| add(recording, window))?;
-            let accounts = engine.accounts().unwrap_or_default();
-            let now = time_of(&accounts, self.source.frequency());
-            recording.advance(now.unwrap_or_default());
-            for loss in engine.untold_loss(&self.source)? {
-                recording.lost(loss.pcpu, loss.records, loss.since);
-            }
-            note_accounts(recording, &accounts);
-            recording.note(&[Note::Ended]);
-            engine.switch_trace(&self.source, self.before)
+            engine.end_trace(&mut self.begun, &mut |window| add(recording, window))
         });
+        if let Ok(ending) = &ended {
+            finish(&mut self.recording, &self.begun.source, ending);
+        }
         self.write()?;
-        told.map_err(|error| error.message)
-    }
-
-    /// The clock, the guests' names and every vCPU's account.
-    fn introduce(&mut self, engine: &Engine, accounts: &Accounts) {
-        let clock = self.source.frequency().map(|frequency| Clock {
-            frequency,
-            epoch: accounts.epoch,
-        });
-        let groups = engine.groups();
-        let names = groups.iter().filter_map(|group| {
-            let guest = GuestId(group.guest?);
-            Some(Note::GuestName(guest, group.name.clone()))
-        });
-        let notes: Vec<Note> = clock.map(Note::Clock).into_iter().chain(names).collect();
-        self.recording.note(&notes);
-        note_accounts(&mut self.recording, accounts);
+        ended.map(drop).map_err(told)
     }
 
     fn write(&mut self) -> Result<(), String> {
@@ -161,13 +138,52 @@ impl Recorder {
     }
 
     fn filled(&self, fullest: u32) -> Fill {
-        let capacity = self.source.capacity();
+        let capacity = self.begun.source.capacity();
         Fill { fullest, capacity }
     }
 }
 
 fn add(recording: &mut Recording, window: Window<'_>) {
     recording.drained(window.pcpu, window.gap, window.bytes);
+}
+
+fn told(error: EngineError) -> String {
+    error.message
+}
+
+fn first_time(taken: &Taken) -> Option<Ticks> {
+    let window = taken.window();
+    let mut records = Records::new(Position::start(window.pcpu), window.bytes);
+    let timed = records.find(|event| event.time.0 > 0);
+    timed.map(|event| event.time)
+}
+
+/// The clock and the guests' names.
+fn introduce(
+    recording: &mut Recording,
+    engine: &Engine,
+    source: &TraceSource,
+    accounts: &Accounts,
+) {
+    let clock = source.frequency().map(|frequency| Clock {
+        frequency,
+        epoch: accounts.epoch,
+    });
+    let names = engine.traced_guests().into_iter();
+    let names = names.map(|(guest, name)| Note::GuestName(guest, name));
+    let notes: Vec<Note> = clock.map(Note::Clock).into_iter().chain(names).collect();
+    recording.note(&notes);
+}
+
+/// What is known beside the last records.
+fn finish(recording: &mut Recording, source: &TraceSource, ending: &Ending) {
+    let now = ending.accounts.newest(source.frequency());
+    recording.advance(now.unwrap_or_default());
+    for loss in &ending.untold {
+        recording.lost(loss.pcpu, loss.records, loss.since);
+    }
+    note_accounts(recording, &ending.accounts);
+    recording.note(&[Note::Ended]);
 }
 
 /// Each in the window of its pCPU: a vCPU that runs does so there.
@@ -179,12 +195,6 @@ fn note_accounts(recording: &mut Recording, accounts: &Accounts) {
             None => recording.note(&note),
         }
     }
-}
-
-fn time_of(accounts: &Accounts, frequency: Option<Frequency>) -> Option<Ticks> {
-    let epoch = accounts.epoch;
-    let frequency = frequency?;
-    Clock { frequency, epoch }.ticks(accounts.now())
 }
 
 /// The file of a recording, which at any time ends with a whole window.

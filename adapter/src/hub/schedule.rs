@@ -4,13 +4,12 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use engine::tracing::{TraceSource, TraceSwitches, Window};
+use engine::tracing::recording::{Begun, Ending, Mask, Saved, Taken};
+use engine::tracing::{Format, TraceSource};
 use engine::view::EngineError;
-use machine::{GuestId, Pcpu};
 use schemars::JsonSchema;
 use serde::Serialize;
 use trace::event::What;
-use trace::format::ring::Gap;
 use trace::store::{NoRoom, View};
 
 use super::Machine;
@@ -31,12 +30,23 @@ pub(super) struct Schedule {
 }
 
 /// A recording under way.
-struct Recording {
-    source: TraceSource,
-    before: TraceSwitches,
-    mask: u32,
-    /// Emptied beside the running machine.
-    shared: bool,
+type Recording = Begun;
+
+/// What recording begins with.
+enum Beginning {
+    Begun(Recording),
+    /// A saved halt, whose trace ends where it begins.
+    Saved(Saved),
+}
+
+/// Whose trace it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordedFormat {
+    /// Xen's own.
+    Xen,
+    /// Of a hypervisor that includes hvtrace.h.
+    Hvtrace,
 }
 
 /// Body of `hvdap/traceControl`.
@@ -48,7 +58,10 @@ pub struct Standing {
     pub recording: bool,
     /// The buffers are emptied while the machine runs; else at halts only, so that records may be lost in between.
     pub while_running: bool,
-    /// What is recorded.
+    /// Whose trace is recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<RecordedFormat>,
+    /// What is recorded: Xen's events by class and subclass, hvtrace's by kind.
     pub mask: u32,
     /// Events so far.
     pub events: u64,
@@ -56,66 +69,40 @@ pub struct Standing {
     pub lost: u64,
 }
 
-/// What one look at one buffer gave, taken along from the engine's thread.
-struct Taken {
-    pcpu: Pcpu,
-    gap: Option<Gap>,
-    bytes: Vec<u8>,
-}
-
-impl Taken {
-    fn of(window: Window<'_>) -> Self {
-        Self {
-            pcpu: window.pcpu,
-            gap: window.gap,
-            bytes: window.bytes.to_vec(),
-        }
-    }
-
-    fn window(&self) -> Window<'_> {
-        Window {
-            pcpu: self.pcpu,
-            gap: self.gap,
-            bytes: &self.bytes,
-        }
-    }
-}
-
 impl Machine {
-    /// Begins to record, from now on. What was recorded before is forgotten.
+    /// Begins to record, from now on; at a saved halt, shows what the buffers hold. What was recorded before is forgotten.
     ///
     /// # Errors
-    /// The hypervisor has no trace buffers, and what to do about it; the target is gone.
-    pub async fn start_recording(self: &Arc<Self>, mask: u32) -> Result<Standing, Failure> {
+    /// There is no trace, and what to do about it; the target is gone.
+    pub async fn start_recording(
+        self: &Arc<Self>,
+        mask: Option<Mask>,
+    ) -> Result<Standing, Failure> {
         let mut schedule = self.schedule.lock().await;
         if let Some(recording) = schedule.recording.take() {
-            self.restore(recording).await?;
+            self.end_recording(recording).await?;
         }
         let begin = move |engine: &mut engine::Engine| {
-            engine.in_a_halt(|engine| {
-                let mut source = engine.find_trace()?;
-                let before = engine.trace_switches(&source)?;
-                let enabled = true;
-                engine.switch_trace(&source, TraceSwitches { enabled, mask })?;
-                // What lies there is of some time before, with whatever was lost since.
-                engine.drain_trace(&mut source, &mut |_| {})?;
-                Ok((source, before))
+            engine.in_a_halt(|engine| match engine.is_saved() {
+                true => engine.look_at_trace().map(Beginning::Saved),
+                false => engine.begin_trace(mask).map(Beginning::Begun),
             })
         };
-        let (source, before) = self.link.ask(begin).await?;
-        let frequency = source.frequency().ok_or_else(|| {
-            Failure::target(
-                "CNTFRQ_EL0 is not known of this target, so a trace has no time".to_owned(),
-            )
-        })?;
-        let shared = source.is_shared();
-        schedule.recorded = Some(Live::new(frequency));
-        schedule.recording = Some(Recording {
-            source,
-            before,
-            mask,
-            shared,
-        });
+        let shared = match self.link.ask(begin).await? {
+            Beginning::Begun(begun) => {
+                let shared = begun.source.is_shared();
+                schedule.recorded = Some(live(&begun.source)?);
+                schedule.recording = Some(begun);
+                shared
+            }
+            Beginning::Saved(saved) => {
+                schedule.recorded = Some(live(&saved.source)?);
+                schedule
+                    .finish(&saved.source, &saved.taken, &saved.ending)
+                    .map_err(no_room)?;
+                false
+            }
+        };
         let standing = schedule.standing();
         drop(schedule);
         self.name_guests().await;
@@ -132,8 +119,9 @@ impl Machine {
     pub async fn stop_recording(&self) -> Result<Standing, Failure> {
         let mut schedule = self.schedule.lock().await;
         if let Some(recording) = schedule.recording.take() {
-            let taken = self.restore(recording).await?;
-            schedule.take(&taken).map_err(no_room)?;
+            let (recording, taken, ending) = self.end_recording(recording).await?;
+            let outcome = schedule.finish(&recording.source, &taken, &ending);
+            outcome.map_err(no_room)?;
         }
         Ok(schedule.standing())
     }
@@ -204,15 +192,17 @@ impl Machine {
     }
 
     /// Puts the switches back at a halt, and takes what is left.
-    async fn restore(&self, mut recording: Recording) -> Result<Vec<Taken>, Failure> {
+    async fn end_recording(
+        &self,
+        mut recording: Recording,
+    ) -> Result<(Recording, Vec<Taken>, Ending), Failure> {
         let end = move |engine: &mut engine::Engine| {
             engine.in_a_halt(|engine| {
                 let mut taken = Vec::new();
-                engine.switch_trace(&recording.source, recording.before)?;
-                engine.drain_trace(&mut recording.source, &mut |window| {
+                let ending = engine.end_trace(&mut recording, &mut |window| {
                     taken.push(Taken::of(window));
                 })?;
-                Ok::<_, EngineError>(taken)
+                Ok::<_, EngineError>((recording, taken, ending))
             })
         };
         self.link.ask(end).await
@@ -220,15 +210,11 @@ impl Machine {
 
     /// VMs are called in the schedule what they are called everywhere.
     pub(super) async fn name_guests(&self) {
-        let Ok(groups) = self.groups().await else {
-            return;
-        };
+        let guests = self.link.call(|engine| engine.traced_guests()).await;
         let mut schedule = self.schedule.lock().await;
-        if let Some(live) = &mut schedule.recorded {
-            for group in groups {
-                if let Some(guest) = group.guest {
-                    live.name(GuestId(guest), &group.name);
-                }
+        if let (Ok(guests), Some(live)) = (guests, &mut schedule.recorded) {
+            for (guest, name) in guests {
+                live.name(guest, &name);
             }
         }
     }
@@ -254,7 +240,11 @@ impl Schedule {
         let recording = self.recording.as_ref();
         Standing {
             recording: recording.is_some(),
-            while_running: recording.is_some_and(|one| one.shared),
+            while_running: recording.is_some_and(|one| one.source.is_shared()),
+            format: recording.map(|one| match one.source.format() {
+                Format::Xen => RecordedFormat::Xen,
+                Format::Hvtrace => RecordedFormat::Hvtrace,
+            }),
             mask: recording.map_or(0, |one| one.mask),
             events,
             lost,
@@ -272,6 +262,21 @@ impl Schedule {
         live.settle(true)
     }
 
+    /// Takes what was recorded last, and what is known beside it.
+    fn finish(
+        &mut self,
+        source: &TraceSource,
+        taken: &[Taken],
+        ending: &Ending,
+    ) -> Result<(), NoRoom> {
+        self.take(taken)?;
+        let Some(live) = &mut self.recorded else {
+            return Ok(());
+        };
+        let now = ending.accounts.newest(source.frequency());
+        live.lost(&ending.untold, now.unwrap_or_default())
+    }
+
     fn until(&self) -> Option<u64> {
         let view = self.recorded.as_ref().and_then(Live::view);
         view.map(View::until)
@@ -287,7 +292,7 @@ impl Schedule {
             .source
             .drain_shared(&mut |window| live.take(window));
         live.settle(false)?;
-        Ok(drained.is_ok() && recording.shared)
+        Ok(drained.is_ok() && recording.source.is_shared())
     }
 }
 
@@ -314,6 +319,14 @@ async fn keep_emptying(machine: Weak<Machine>) {
             machine.tell_schedule(until);
         }
     }
+}
+
+/// Nothing recorded yet from there.
+fn live(source: &TraceSource) -> Result<Live, Failure> {
+    let frequency = source.frequency().ok_or_else(|| {
+        Failure::target("CNTFRQ_EL0 is not known of this target, so a trace has no time".to_owned())
+    })?;
+    Ok(Live::new(frequency))
 }
 
 fn no_room(error: NoRoom) -> Failure {

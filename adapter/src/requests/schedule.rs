@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use engine::tracing::recording::Mask;
 use engine::view::{GroupId, ThreadId};
 use machine::{GuestId, Pcpu, Vcpu};
 use schemars::JsonSchema;
@@ -13,7 +14,6 @@ use trace::window::Window;
 use super::{Answer, body};
 use crate::connection::Session;
 use crate::hub::Machine;
-use crate::recorder::USUAL_MASK;
 use crate::trace::{stats, why, window};
 use crate::wire::{Failure, Request};
 
@@ -29,7 +29,8 @@ const USUAL_TOP: usize = 10;
 pub struct TraceControl {
     /// What to do.
     pub action: Action,
-    /// For `start`: which events, by class and subclass; run states and scheduling when left out.
+    /// For `start`: which events, Xen's by class and subclass, hvtrace's by kind; run states and scheduling when left out, beside what is
+    /// traced already.
     pub mask: Option<u32>,
 }
 
@@ -37,7 +38,7 @@ pub struct TraceControl {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// Begin anew. A machine that runs is halted for a moment.
+    /// Begin anew. A machine that runs is halted for a moment; of a saved halt, what its buffers hold is all that is recorded.
     Start,
     /// End; what was recorded stays.
     Stop,
@@ -105,7 +106,7 @@ pub(super) async fn control(session: &Arc<Session>, request: &Request) -> Answer
     let machine = session.machine()?;
     body(match arguments.action {
         Action::Start => {
-            let mask = arguments.mask.unwrap_or(USUAL_MASK);
+            let mask = arguments.mask.map(Mask::bits);
             machine.start_recording(mask).await?
         }
         Action::Stop => machine.stop_recording().await?,
@@ -196,14 +197,16 @@ impl Threads {
     async fn of(machine: &Machine) -> Result<Self, Failure> {
         let groups = machine.groups().await?;
         let threads = machine.link.call(|engine| engine.threads(None)).await?;
+        let guests = machine.link.call(|engine| engine.traced_guests()).await?;
         let owner = |group: GroupId, index: u32| {
             if group == GroupId::HYPERVISOR {
                 return u16::try_from(index)
                     .ok()
                     .map(|core| Owner::Pcpu(Pcpu(core)));
             }
-            let guest = groups.iter().find(|one| one.id == group)?.guest?;
-            let guest = GuestId(guest);
+            let guest = GuestId(groups.iter().find(|one| one.id == group)?.guest?);
+            let (guest, _) = guests.iter().find(|(known, _)| *known == guest)?;
+            let guest = *guest;
             Some(Owner::Vcpu(Vcpu { guest, index }))
         };
         let owners = threads.into_iter().filter_map(|thread| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::tracing::Window;
+use engine::tracing::{UntoldLoss, Window};
 use machine::{GuestId, Pcpu};
 use trace::clock::Frequency;
 use trace::event::{Event, Ticks, What};
@@ -61,6 +61,32 @@ impl Live {
                 event
             }));
         *position = records.reached();
+    }
+
+    /// What the hypervisor has dropped at the end and not told of; `now` is at or after everything it has recorded.
+    ///
+    /// # Errors
+    /// No memory is left for the timeline.
+    pub fn lost(&mut self, untold: &[UntoldLoss], now: Ticks) -> Result<(), NoRoom> {
+        self.settle(true)?;
+        for loss in untold {
+            // Before its first record, it happened before the recording.
+            let Some(position) = self.positions.get_mut(&loss.pcpu) else {
+                continue;
+            };
+            if position.time > Ticks(0) {
+                position.time = self.latest.max(now).max(loss.since);
+                self.held.push(Event {
+                    time: position.time,
+                    pcpu: loss.pcpu,
+                    what: What::Lost {
+                        records: loss.records,
+                        since: loss.since,
+                    },
+                });
+            }
+        }
+        self.settle(true)
     }
 
     /// What the debugger did to the machine, after everything it has recorded.

@@ -12,7 +12,7 @@ mod xen;
 
 pub use hvdemo::hvdemo;
 pub use none::none;
-pub use scheduling::{LossPlaces, NoTrace, RunTime, RunTimes, TracePlaces};
+pub use scheduling::{LossPlaces, NoTrace, RunTime, RunTimes, TracePlaces, place_of};
 pub use xen::xen;
 
 use std::fmt;
@@ -53,7 +53,12 @@ pub trait Hypervisor: Send {
     /// Looks at one halt. Never fails: what could not be read is missing and named in [`Survey::notes`].
     fn survey(&self, machine: &dyn MachineView) -> Survey;
 
-    /// Where its trace buffers are.
+    /// Whether a [`GuestId`] is its own number of a VM, which its trace tells too, and not the VMID.
+    fn numbers_guests(&self) -> bool {
+        true
+    }
+
+    /// Where its own trace buffers are. Those of hvtrace, which any hypervisor may have, are found by their symbol.
     ///
     /// # Errors
     /// It has none, or they cannot be found at this halt.

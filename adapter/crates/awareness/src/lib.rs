@@ -10,5 +10,5 @@ pub mod mirror;
 pub use guest::{Evidence, GuestKind, Mismatch, Placement, place, place_hypervisor};
 pub use hypervisor::{
     Guest, Hypervisor, LossPlaces, MachineView, NoTrace, OnCore, Provenance, RunState, RunTime,
-    RunTimes, Survey, TracePlaces, VcpuState, hvdemo, none, xen,
+    RunTimes, Survey, TracePlaces, VcpuState, hvdemo, none, place_of, xen,
 };

@@ -1,27 +1,73 @@
-//! The hypervisor's own trace: its buffers emptied at a halt or beside the running machine, its switches, its account of time.
+//! The hypervisor's trace: its buffers emptied at a halt or beside the running machine, its switches, its account of time.
 //!
 //! A [`TraceSource`] is found at one halt and good until the machine is booted again. It does not need the engine where RAM can be shared
-//! with the running machine, and may then live on a thread of its own.
+//! with the running machine, and may then live on a thread of its own. [`recording`] begins and ends a recording with it.
+
+mod accounts;
+mod hvtrace;
+pub mod recording;
+mod xen;
+
+pub use accounts::Accounts;
 
 use std::sync::Arc;
 
-use awareness::{MachineView, RunTime, TracePlaces};
+use awareness::MachineView;
 use machine::{MemoryFault, Pa, Pcpu, PhysicalMemory, SharedMemory, SysReg};
 use trace::clock::Frequency;
-use trace::event::{RunState, Ticks, What};
+use trace::event::{Event, Ticks, What};
 use trace::format::position::Position;
-use trace::format::ring::{Consume, Gap};
-use trace::format::xen::buffers::{Buffers, Found, LossCounters, unreported_loss};
-use trace::format::xen::notes::Account;
+use trace::format::ring::{Consume, Drained, Gap};
+use trace::format::xen::records::Records;
 
 use crate::engine::{Engine, State};
 use crate::halt::Halt;
 use crate::view::EngineError;
 
+/// Buffers of one format in the target's memory. To add a format: a file here, a variant of [`Format`] and a line in
+/// [`TraceSource::find`]; what is drained is written down as `schemas/recording.md` says.
+trait Buffers: Send {
+    fn format(&self) -> Format;
+
+    /// Where their description lies.
+    fn place(&self) -> Pa;
+
+    /// The pCPUs that have a buffer, by the hypervisor's numbers.
+    fn pcpus(&self) -> Vec<Pcpu>;
+
+    /// Bytes of records that a buffer holds.
+    fn capacity(&self) -> u32;
+
+    /// How fast the clock of its records counts, where the buffers say it.
+    fn frequency(&self) -> Option<Frequency>;
+
+    /// Appends a pCPU's new records, as they stand in a recording.
+    fn drain(&mut self, memory: &dyn PhysicalMemory, pcpu: Pcpu, bytes: &mut Vec<u8>) -> Drained;
+
+    fn untold_loss(
+        &self,
+        memory: &dyn PhysicalMemory,
+        pcpu: Pcpu,
+    ) -> Result<Option<UntoldLoss>, MemoryFault>;
+
+    fn switches(&self, memory: &dyn PhysicalMemory) -> Result<TraceSwitches, MemoryFault>;
+
+    /// What to write, in this order, so that the hypervisor traces as `wanted`.
+    fn turned(&self, wanted: TraceSwitches) -> Vec<(Pa, Vec<u8>)>;
+}
+
+/// Whose buffers they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Xen's own.
+    Xen,
+    /// Those of `schemas/hvtrace.h`.
+    Hvtrace,
+}
+
 /// Where the trace of a machine is. We are its consumer: nobody else may be.
 pub struct TraceSource {
-    buffers: Buffers,
-    places: TracePlaces,
+    buffers: Box<dyn Buffers>,
     frequency: Option<Frequency>,
     shared: Option<Arc<dyn SharedMemory>>,
     bytes: Vec<u8>,
@@ -34,8 +80,18 @@ pub struct Window<'a> {
     pub pcpu: Pcpu,
     /// What is missing before the bytes.
     pub gap: Option<Gap>,
-    /// Whole records, as they would stand in a file.
+    /// Whole records, as they stand in a recording (`schemas/recording.md`).
     pub bytes: &'a [u8],
+}
+
+impl Window<'_> {
+    /// The time of its last record; zero without one.
+    #[must_use]
+    pub fn newest(&self) -> Ticks {
+        let mut records = Records::new(Position::start(self.pcpu), self.bytes);
+        records.by_ref().for_each(drop);
+        records.reached().time
+    }
 }
 
 /// What the hypervisor traces.
@@ -43,7 +99,7 @@ pub struct Window<'a> {
 pub struct TraceSwitches {
     /// Whether it traces at all.
     pub enabled: bool,
-    /// Which events, by class and subclass.
+    /// Which events: Xen's by class and subclass, hvtrace's by kind.
     pub mask: u32,
 }
 
@@ -58,57 +114,57 @@ pub struct UntoldLoss {
     pub since: Ticks,
 }
 
-/// The hypervisor's account of every vCPU's time at one halt.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Accounts {
-    /// Of each vCPU, and the pCPU it is on or was on last, by the hypervisor's number. The idle ones are of [`trace::event::IDLE`].
-    pub vcpus: Vec<(Option<Pcpu>, Account)>,
-    /// The counter's value at which the hypervisor's nanoseconds began, where it tells.
-    pub epoch: Option<u64>,
-}
-
-impl Accounts {
-    /// The hypervisor's newest time that is known, in its nanoseconds: when a vCPU changed its state last. No target tells the counter
-    /// itself, and on a machine that does anything at all this is a few milliseconds old at most.
-    #[must_use]
-    pub fn now(&self) -> u64 {
-        let since = self.vcpus.iter().map(|(_, account)| account.since);
-        since.max().unwrap_or(0)
+impl UntoldLoss {
+    /// From the event that tells the same.
+    fn of(event: Event) -> Option<Self> {
+        let What::Lost { records, since } = event.what else {
+            return None;
+        };
+        let pcpu = event.pcpu;
+        Some(Self {
+            pcpu,
+            records,
+            since,
+        })
     }
 }
 
 impl TraceSource {
+    /// hvtrace's rings where the hypervisor's image has them, else the hypervisor's own buffers.
     fn find(engine: &Engine, halt: &Halt) -> Result<Self, String> {
-        let places = engine.hypervisor.trace(halt);
-        let places = places.map_err(|error| error.to_string())?;
-        let found = Found {
-            t_info: places.t_info,
-            t_info_pages: places.t_info_pages,
-            data_size: places.data_size,
-            pcpus: places.pcpus,
+        let buffers = match hvtrace::find(engine, halt)? {
+            Some(rings) => rings,
+            None => xen::find(engine, halt)?,
         };
-        let frequency = halt.registers(Pcpu(0)).sys(SysReg::CntfrqEl0);
+        let of_core = halt.registers(Pcpu(0)).sys(SysReg::CntfrqEl0);
+        let frequency = buffers.frequency();
         Ok(Self {
-            buffers: Buffers::read(halt, found).map_err(|error| error.to_string())?,
-            places,
-            frequency: frequency.and_then(Frequency::new),
+            frequency: frequency.or(of_core.and_then(Frequency::new)),
+            buffers,
             shared: halt.target().shared_ram(),
             bytes: Vec::new(),
         })
     }
 
+    /// Whose buffers they are.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.buffers.format()
+    }
+
     /// The pCPUs that have a buffer, by the hypervisor's numbers.
-    pub fn pcpus(&self) -> impl Iterator<Item = Pcpu> + '_ {
+    #[must_use]
+    pub fn pcpus(&self) -> Vec<Pcpu> {
         self.buffers.pcpus()
     }
 
     /// Bytes of records that a buffer holds.
     #[must_use]
     pub fn capacity(&self) -> u32 {
-        self.places.data_size
+        self.buffers.capacity()
     }
 
-    /// `CNTFRQ_EL0`, where the target tells.
+    /// How fast the clock counts: `CNTFRQ_EL0`, where the trace or the target tells.
     #[must_use]
     pub fn frequency(&self) -> Option<Frequency> {
         self.frequency
@@ -125,7 +181,7 @@ impl TraceSource {
     /// # Errors
     /// RAM cannot be shared, or the place where we say how far we have read cannot be written: then nothing is gained by going on.
     pub fn drain_shared(&mut self, take: &mut dyn FnMut(Window<'_>)) -> Result<u32, MemoryFault> {
-        let unshared = MemoryFault::ReadOnly(self.places.t_info);
+        let unshared = MemoryFault::ReadOnly(self.buffers.place());
         let ram = self.shared.clone().ok_or(unshared)?;
         let consume = |consume: Consume| ram.store_u32(consume.at, consume.value);
         self.drain(&*ram, take, consume)
@@ -139,8 +195,7 @@ impl TraceSource {
         mut consume: impl FnMut(Consume) -> Result<(), E>,
     ) -> Result<u32, E> {
         let mut fullest = 0;
-        let pcpus: Vec<Pcpu> = self.buffers.pcpus().collect();
-        for pcpu in pcpus {
+        for pcpu in self.buffers.pcpus() {
             self.bytes.clear();
             let drained = self.buffers.drain(memory, pcpu, &mut self.bytes);
             fullest = fullest.max(self.bytes.len() as u32);
@@ -154,38 +209,6 @@ impl TraceSource {
             }
         }
         Ok(fullest)
-    }
-
-    fn untold_loss(&self, memory: &dyn PhysicalMemory) -> Result<Vec<UntoldLoss>, MemoryFault> {
-        let mut untold = Vec::new();
-        for pcpu in self.buffers.pcpus() {
-            let Some(places) = self.places.loss.get(usize::from(pcpu.0)) else {
-                continue;
-            };
-            let counters = LossCounters {
-                records: places.records,
-                since: places.since,
-            };
-            let event = unreported_loss(memory, counters, Position::start(pcpu))?;
-            if let Some(What::Lost { records, since }) = event.map(|event| event.what) {
-                untold.push(UntoldLoss {
-                    pcpu,
-                    records,
-                    since,
-                });
-            }
-        }
-        Ok(untold)
-    }
-
-    fn switches(&self, memory: &dyn PhysicalMemory) -> Result<TraceSwitches, MemoryFault> {
-        let (mut enabled, mut mask) = ([0], [0; 4]);
-        memory.read_physical(self.places.enabled, &mut enabled)?;
-        memory.read_physical(self.places.mask, &mut mask)?;
-        Ok(TraceSwitches {
-            enabled: enabled[0] != 0,
-            mask: u32::from_le_bytes(mask),
-        })
     }
 }
 
@@ -237,8 +260,11 @@ impl Engine {
     /// # Errors
     /// The target runs, or a counter cannot be read.
     pub fn untold_loss(&self, source: &TraceSource) -> Result<Vec<UntoldLoss>, EngineError> {
-        let untold = source.untold_loss(Self::halt_of(&self.state)?);
-        untold.map_err(|fault| EngineError::target(format!("lost_records: {fault}")))
+        let halt = Self::halt_of(&self.state)?;
+        let pcpus = source.buffers.pcpus().into_iter();
+        let untold = pcpus.filter_map(|pcpu| source.buffers.untold_loss(halt, pcpu).transpose());
+        let untold: Result<_, MemoryFault> = untold.collect();
+        untold.map_err(|fault| EngineError::target(format!("the counts of lost records: {fault}")))
     }
 
     /// What the hypervisor traces.
@@ -246,7 +272,7 @@ impl Engine {
     /// # Errors
     /// The target runs, or a switch cannot be read.
     pub fn trace_switches(&self, source: &TraceSource) -> Result<TraceSwitches, EngineError> {
-        let switches = source.switches(Self::halt_of(&self.state)?);
+        let switches = source.buffers.switches(Self::halt_of(&self.state)?);
         switches.map_err(|fault| EngineError::target(format!("the trace's switches: {fault}")))
     }
 
@@ -260,46 +286,9 @@ impl Engine {
         wanted: TraceSwitches,
     ) -> Result<(), EngineError> {
         let halt = Self::halt_of(&self.state)?;
-        write(halt, source.places.mask, &wanted.mask.to_le_bytes())?;
-        write(halt, source.places.enabled, &[u8::from(wanted.enabled)])
+        let mut writes = source.buffers.turned(wanted).into_iter();
+        writes.try_for_each(|(place, bytes)| write(halt, place, &bytes))
     }
-
-    /// The hypervisor's account of every vCPU's time, at a halt.
-    ///
-    /// # Errors
-    /// The target runs, or the hypervisor keeps no account that is known.
-    pub fn accounts(&self) -> Result<Accounts, EngineError> {
-        let times = self.hypervisor.run_times(Self::halt_of(&self.state)?);
-        let times = times.ok_or_else(|| {
-            EngineError::user(format!(
-                "{} keeps no account of its vCPUs' time that is known here: name Xen's image with debug information as hypervisor.image",
-                self.hypervisor.name()
-            ))
-        })?;
-        let known = times.vcpus.iter();
-        Ok(Accounts {
-            vcpus: known
-                .filter_map(|one| Some((one.pcpu, account(one)?)))
-                .collect(),
-            epoch: times.epoch,
-        })
-    }
-}
-
-/// `None` for a vCPU in a state that does not exist.
-fn account(time: &RunTime) -> Option<Account> {
-    Some(Account {
-        vcpu: time.vcpu,
-        state: match time.state {
-            awareness::RunState::Running => RunState::Running,
-            awareness::RunState::Runnable => RunState::Runnable,
-            awareness::RunState::Blocked => RunState::Blocked,
-            awareness::RunState::Offline => RunState::Offline,
-            awareness::RunState::Unknown => return None,
-        },
-        since: time.since,
-        times: time.times,
-    })
 }
 
 fn write(halt: &Halt, address: Pa, bytes: &[u8]) -> Result<(), EngineError> {

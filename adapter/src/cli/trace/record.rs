@@ -1,4 +1,4 @@
-//! `hvdap trace record`: attach, record until told to end, leave.
+//! `hvdap trace record`: attach, record until told to end, leave. Of a saved halt, what it holds is written down.
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use engine::tracing::recording::Mask;
 use tokio::time::sleep;
+use trace::format::xen::recording::Totals;
 
 use super::super::MachineArguments;
 use super::written;
@@ -25,16 +27,17 @@ const SHOWN: Duration = Duration::from_millis(500);
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     machine: MachineArguments,
-    /// The file, in the format of xentrace; what it holds is replaced.
+    /// The file, in the format of xentrace (schemas/recording.md); what it holds is replaced.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// How long, such as 10s; otherwise until Ctrl-C.
     #[arg(long = "for", value_name = "TIME", value_parser = written::duration)]
     length: Option<Duration>,
-    /// What to trace: Xen's mask as 0x29000, or run-states, switches, scheduler, domains, memory, hardware, all, with + between.
-    /// Otherwise what Xen traces already, else run-states+switches.
+    /// What to trace: the hypervisor's own mask (Xen's as 0x29000, hvtrace's a bit for each kind of record), or run-states, switches,
+    /// scheduler, domains, exits, calls, memory, hardware, marks, all, with + between. Otherwise what every timeline needs, beside what
+    /// is traced already.
     #[arg(long, value_name = "MASK", value_parser = written::mask)]
-    mask: Option<u32>,
+    mask: Option<Mask>,
     /// The longest time between two looks at the buffers; those that fill faster are looked at more often.
     #[arg(long, value_name = "TIME", value_parser = written::duration, default_value = "500ms")]
     every: Duration,
@@ -52,7 +55,11 @@ pub(super) async fn record(arguments: Arguments) -> Result<(), String> {
         _ = tokio::signal::ctrl_c() => Err("interrupted".to_owned()),
     };
     let recorder = match begun {
-        Ok(recorder) => recorder,
+        Ok(Beginning::Begun(recorder)) => recorder,
+        Ok(Beginning::Saved(totals)) => {
+            visit.end(Ok(())).await?;
+            return told_of_saved(totals, &arguments.output);
+        }
         Err(why) => return visit.end(Err(why)).await,
     };
     let progress = Progress::begin(Arc::clone(&recorder));
@@ -68,13 +75,23 @@ pub(super) async fn record(arguments: Arguments) -> Result<(), String> {
     outcome
 }
 
+/// What recording begins with.
+enum Beginning {
+    Begun(Shared),
+    /// A saved halt, of which everything has been written down.
+    Saved(Totals),
+}
+
 /// Begins at the halt that came with attaching, and lets the machine go.
-async fn begin(visit: &Visit<'_>, output: Output, mask: Option<u32>) -> Result<Shared, String> {
+async fn begin(visit: &Visit<'_>, output: Output, mask: Option<Mask>) -> Result<Beginning, String> {
     visit.read_images().await;
     let begin = move |engine: &mut engine::Engine| {
+        if engine.is_saved() {
+            return Recorder::of_saved_halt(engine, output).map(Beginning::Saved);
+        }
         let recorder = Recorder::begin(engine, output, mask)?;
         engine.resume(None).map_err(|error| error.message)?;
-        Ok(Arc::new(Mutex::new(recorder)))
+        Ok(Beginning::Begun(Arc::new(Mutex::new(recorder))))
     };
     visit.call(begin).await
 }
@@ -140,7 +157,7 @@ async fn told_to_end(length: Option<Duration>) {
     }
 }
 
-/// Takes the last records: from memory that outlives the machine where that is gone, else at a halt where Xen's switches are put back.
+/// Takes the last records: from memory that outlives the machine where that is gone, else at a halt where the hypervisor's switches are put back.
 async fn finish(
     visit: &Visit<'_>,
     recorder: Shared,
@@ -156,6 +173,25 @@ async fn finish(
     }
     let ended = visit.call(move |engine| lock(&recorder).end(engine)).await;
     why.and(ended)
+}
+
+fn told_of_saved(totals: Totals, output: &Path) -> Result<(), String> {
+    let counts = counts(&totals);
+    let line = format!(
+        "recorded what the halt holds: {counts}, in {}",
+        output.display()
+    );
+    writeln!(std::io::stderr(), "{line}").map_err(|error| error.to_string())
+}
+
+/// Records, bytes, losses and gaps.
+fn counts(totals: &Totals) -> String {
+    let (records, megabytes, lost) = (totals.records, totals.bytes as f64 / 1e6, totals.lost);
+    let gaps = match totals.gaps {
+        0 => String::new(),
+        gaps => format!(", {gaps} gaps"),
+    };
+    format!("{records} records, {megabytes:.1} MB, {lost} lost{gaps}")
 }
 
 fn lock(recorder: &Shared) -> MutexGuard<'_, Recorder> {
@@ -196,16 +232,8 @@ impl Progress {
     fn line(&self) -> String {
         let totals = lock(&self.recorder).totals();
         let seconds = self.began.elapsed().as_secs_f64();
-        let gaps = match totals.gaps {
-            0 => String::new(),
-            gaps => format!(", {gaps} gaps"),
-        };
-        format!(
-            "recorded {seconds:.1} s: {} records ({:.0} a second), {:.1} MB, {} lost{gaps}",
-            totals.records,
-            totals.records as f64 / seconds.max(0.001),
-            totals.bytes as f64 / 1e6,
-            totals.lost,
-        )
+        let counts = counts(&totals);
+        let rate = totals.records as f64 / seconds.max(0.001);
+        format!("recorded {seconds:.1} s at {rate:.0} records a second: {counts}")
     }
 }

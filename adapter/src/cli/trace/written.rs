@@ -2,15 +2,20 @@
 
 use std::time::Duration;
 
-/// Xen's classes and subclasses of events by name (Xen 4.17 `public/trace.h`).
-const MASKS: [(&str, u32); 7] = [
-    ("run-states", 0x2_1000),
-    ("scheduler", 0x2_2000),
-    ("switches", 0x2_8000),
-    ("domains", 0x4_1000),
-    ("memory", 0x10_f000),
-    ("hardware", 0x80_f000),
-    ("all", 0xfff_f000),
+use engine::tracing::recording::Mask;
+
+/// What can be traced by name: Xen's classes and subclasses of events (Xen 4.17 `public/trace.h`), and hvtrace's kinds by bit.
+const MASKS: [(&str, u32, u32); 10] = [
+    ("run-states", 0x2_1000, 1 << 2),
+    ("scheduler", 0x2_2000, 1 << 10),
+    ("switches", 0x2_8000, 1 << 1 | 1 << 10),
+    ("domains", 0x4_1000, 1 << 7 | 1 << 8),
+    ("exits", 0, 1 << 3 | 1 << 4),
+    ("calls", 0, 1 << 5 | 1 << 6),
+    ("memory", 0x10_f000, 0),
+    ("hardware", 0x80_f000, 0),
+    ("marks", 0, 1 << 9),
+    ("all", 0xfff_f000, u32::MAX),
 ];
 
 /// A length of time such as `10s`, `200ms`, `1.5s` or `2m`.
@@ -33,20 +38,22 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// A mask such as `0x29000`, or names such as `run-states+switches`.
-pub(super) fn mask(text: &str) -> Result<u32, String> {
+pub(super) fn mask(text: &str) -> Result<Mask, String> {
     if let Some(digits) = text.strip_prefix("0x") {
-        return u32::from_str_radix(digits, 16).map_err(|error| error.to_string());
+        let bits = u32::from_str_radix(digits, 16);
+        return bits.map(Mask::bits).map_err(|error| error.to_string());
     }
-    let known = |name: &str| MASKS.iter().find(|(known, _)| *known == name);
-    let mut mask = 0;
+    let mut mask = Mask { xen: 0, hvtrace: 0 };
     for name in text.split('+') {
-        let (_, bits) = known(name).ok_or_else(|| {
-            let names = MASKS.map(|(name, _)| name).join(", ");
+        let known = MASKS.iter().find(|(known, ..)| *known == name);
+        let (_, xen, hvtrace) = known.ok_or_else(|| {
+            let names = MASKS.map(|(name, ..)| name).join(", ");
             format!(
-                "`{name}` is not known: write Xen's mask as 0x29000, or some of {names} with + between"
+                "`{name}` is not known: write a mask as 0x29000, or some of {names} with + between"
             )
         })?;
-        mask |= bits;
+        mask.xen |= xen;
+        mask.hvtrace |= hvtrace;
     }
     Ok(mask)
 }
@@ -74,9 +81,10 @@ mod tests {
 
     #[test]
     fn masks() {
-        assert_eq!(mask("0x29000"), Ok(0x2_9000));
-        assert_eq!(mask("run-states+switches"), Ok(0x2_9000));
-        assert_eq!(mask("all"), Ok(0xfff_f000));
+        let check = |text, xen, hvtrace| assert_eq!(mask(text), Ok(Mask { xen, hvtrace }));
+        check("0x29000", 0x2_9000, 0x2_9000);
+        check("run-states+switches", 0x2_9000, 0x406);
+        check("all", 0xfff_f000, u32::MAX);
         for wrong in [
             "",
             "29000",

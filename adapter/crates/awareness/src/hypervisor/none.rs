@@ -82,6 +82,10 @@ impl Hypervisor for ByVmid {
         "unknown hypervisor"
     }
 
+    fn numbers_guests(&self) -> bool {
+        false
+    }
+
     fn survey(&self, machine: &dyn MachineView) -> Survey {
         let mut survey = Survey::default();
         let mut sightings = Vec::new();

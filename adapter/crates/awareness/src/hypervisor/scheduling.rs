@@ -1,8 +1,11 @@
 //! What a hypervisor keeps about scheduling: where its trace buffers are, and its account of every vCPU's time.
 
+use machine::space::View;
 use machine::{MemoryFault, Pa, Pcpu, Vcpu};
+use symbols::Image;
 
-use super::RunState;
+use super::{MachineView, RunState, el2_space};
+use crate::mirror::{Facts, ImageFacts};
 
 /// Where Xen's trace is, as physical places that hold until Xen is booted again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +40,7 @@ pub struct LossPlaces {
 pub enum NoTrace {
     /// The hypervisor is not one whose trace is known.
     #[error(
-        "{0} has no trace that is known here: name Xen's image with debug information as hypervisor.image"
+        "{0} has no trace that is known here: name the hypervisor's image as hypervisor.image, Xen's with debug information, any other's with hvtrace in it"
     )]
     Unknown(String),
     /// Xen has none.
@@ -48,8 +51,8 @@ pub enum NoTrace {
     /// Xen has not set its buffers up.
     #[error("Xen was given no trace buffers: boot it with tbuf_size=64")]
     NotAllocated,
-    /// Xen's variables could not be read.
-    #[error("Xen's {variable} cannot be read: {fault}")]
+    /// A variable could not be read.
+    #[error("the hypervisor's {variable} cannot be read: {fault}")]
     Unreadable {
         /// Which one.
         variable: &'static str,
@@ -57,7 +60,7 @@ pub enum NoTrace {
         fault: MemoryFault,
     },
     /// EL2's own memory cannot be read.
-    #[error("Xen's memory cannot be read: {0}")]
+    #[error("the hypervisor's memory cannot be read: {0}")]
     Blind(String),
 }
 
@@ -83,4 +86,29 @@ pub struct RunTime {
     pub since: u64,
     /// Nanoseconds spent running, runnable, blocked and offline, up to `since`.
     pub times: [u64; 4],
+}
+
+/// The physical place of a variable of the hypervisor, of whatever kind that is; `None` when its image, which lies `slide` from its link
+/// addresses, has no such symbol.
+///
+/// # Errors
+/// EL2's address space is not known at this halt, or does not map the variable.
+pub fn place_of(
+    name: &'static str,
+    image: &Image,
+    slide: u64,
+    machine: &dyn MachineView,
+) -> Result<Option<Pa>, NoTrace> {
+    let Some(va) = (ImageFacts { image, slide }).symbol(name) else {
+        return Ok(None);
+    };
+    let cores = 0..machine.cores() as u16;
+    let cores: Vec<_> = cores.map(|core| machine.registers(Pcpu(core))).collect();
+    let space = el2_space(&cores).map_err(NoTrace::Blind)?;
+    let place = View::new(machine.memory(), space).translate(va);
+    let place = place.map_err(|fault| NoTrace::Unreadable {
+        variable: name,
+        fault,
+    })?;
+    Ok(Some(place.pa))
 }

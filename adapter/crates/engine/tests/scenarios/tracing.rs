@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use engine::setup::{HypervisorSetup, Setup, Slot};
-use engine::tracing::{TraceSource, TraceSwitches, Window};
+use engine::setup::{HypervisorKind, HypervisorSetup, Setup, Slot};
+use engine::tracing::recording::{Mask, Taken};
+use engine::tracing::{Format, TraceSource, TraceSwitches, Window};
 use engine::view::EngineError;
 use engine::{Engine, Handle};
 use gimli::constants as dw;
@@ -59,8 +60,8 @@ fn xen() -> Arc<Image> {
     Arc::new(image)
 }
 
-/// One core in Xen, whose EL2 sees memory as it is; one buffer of one page, with two records in it.
-fn machine() -> Machine {
+/// One core in EL2, which sees memory as it is.
+fn in_el2() -> Machine {
     let el2 = |register, value| (Register::Sys(register), value);
     let registers = [
         el2(SysReg::SctlrEl2, 1),
@@ -80,6 +81,12 @@ fn machine() -> Machine {
     }
     // A block of the first gigabyte (Arm ARM D8.3.1.2): AF, memory as MAIR's index 1 says.
     machine.write(TABLE, &(1_u64 << 10 | 1 << 2 | 1).to_le_bytes());
+    machine
+}
+
+/// Xen; one buffer of one page, with two records in it.
+fn machine() -> Machine {
+    let mut machine = in_el2();
     for (_, at, size, value) in XEN {
         machine.write(at, &value.to_le_bytes()[..size]);
     }
@@ -101,9 +108,16 @@ fn records(machine: &mut Machine, from: u64, to: u64) {
     machine.write(BUFFER + 4, &(to as u32).to_le_bytes());
 }
 
+/// Attaches to a machine that runs a hypervisor of this image.
 #[track_caller]
-fn check<const N: usize>(machine: Machine, deeds: [Do; N], expected: &str) {
+fn check_with<const N: usize>(
+    (kind, image): (HypervisorKind, Arc<Image>),
+    machine: Machine,
+    deeds: [Do; N],
+    expected: &str,
+) {
     let hypervisor = HypervisorSetup {
+        kind,
         has_image: true,
         force: true,
         ..HypervisorSetup::default()
@@ -113,9 +127,14 @@ fn check<const N: usize>(machine: Machine, deeds: [Do; N], expected: &str) {
         ..Setup::default()
     };
     let deliver = |handle: &Handle| {
-        handle.image(Slot::Hypervisor, Ok(xen()));
+        handle.image(Slot::Hypervisor, Ok(image));
     };
     compare(&transcript_with(setup, deliver, machine, deeds), expected);
+}
+
+#[track_caller]
+fn check<const N: usize>(machine: Machine, deeds: [Do; N], expected: &str) {
+    check_with((HypervisorKind::Auto, xen()), machine, deeds, expected);
 }
 
 /// What a look gave: bytes by pCPU.
@@ -126,6 +145,18 @@ fn shown(windows: &[(u16, usize)]) -> String {
 
 fn told(outcome: Result<String, EngineError>) -> String {
     outcome.unwrap_or_else(|error| error.message)
+}
+
+/// What a saved halt holds.
+fn look(engine: &mut Engine) -> Result<String, EngineError> {
+    let saved = engine.look_at_trace()?;
+    let windows = saved.taken.iter().map(Taken::window);
+    let windows: Vec<_> = windows
+        .map(|window| (window.pcpu.0, window.bytes.len()))
+        .collect();
+    let untold = saved.ending.untold.iter();
+    let untold = untold.map(|loss| format!(", then {} lost since {}", loss.records, loss.since.0));
+    Ok(shown(&windows) + &untold.collect::<String>())
 }
 
 /// Drains at a halt, brief if need be, as often as `times`.
@@ -235,7 +266,7 @@ fn what_is_not_there_is_said() {
         Machine::new(1),
         [drain(1), happens(Machine::breaks), drain(1)],
     );
-    assert!(log[0].contains("name Xen's image"), "{log:?}");
+    assert!(log[0].contains("name the hypervisor's image"), "{log:?}");
     let mut unallocated = machine();
     unallocated.write(VARIABLES + 0x10, &[0; 8]);
     check(
@@ -248,10 +279,138 @@ fn what_is_not_there_is_said() {
         [drain(1)],
         "= the fake refused a write at PA 0x92000: a saved halt cannot be written",
     );
+    let saved = [ask(|engine| told(look(engine)))];
+    check(
+        machine().saved(),
+        saved,
+        "= pCPU 0: 32 bytes, then 3 lost since 77",
+    );
     let accounts = ask(|engine| told(engine.accounts().map(|accounts| format!("{accounts:?}"))));
     check(
         machine(),
         [accounts],
         "= Accounts { vcpus: [], epoch: None }",
     );
+}
+
+const ROOT: u64 = VARIABLES;
+const RING: u64 = BUFFER;
+
+/// A hypervisor of which nothing is known but that it has hvtrace.
+fn with_hvtrace() -> (HypervisorKind, Arc<Image>) {
+    let bytes = elf_of(&[], &symbols(&[("hvtrace_root", ROOT, 56)]));
+    let image = Image::parse("other.elf", Arc::new(bytes)).expect("the test's ELF is whole");
+    image.prepare();
+    (HypervisorKind::None, Arc::new(image))
+}
+
+/// One core with room for four records, of which two were written; seven dropped since 300.
+fn traced() -> Machine {
+    let mut machine = in_el2();
+    let root = [1, 32, 1_000_000, 0, 1, 4, RING as u32, 0, 0b110, 0];
+    machine.write(ROOT, b"HVTRACE\0");
+    machine.write(ROOT + 8, &root.map(u32::to_le_bytes).concat());
+    machine.write(RING, &[2, 0, 7, 0, 300, 0].map(u32::to_le_bytes).concat());
+    for number in 0..2 {
+        let record = [
+            100 + number,
+            0,
+            2 | number << 16,
+            5,
+            0,
+            number,
+            1 - number,
+            0,
+        ];
+        let at = RING + 64 + u64::from(number) * 32;
+        machine.write(at, &record.map(u32::to_le_bytes).concat());
+    }
+    machine
+}
+
+#[test]
+fn any_hypervisor_with_hvtrace_is_recorded() {
+    let record = |engine: &mut Engine| {
+        let mut begun = engine.begin_trace(Some(Mask::bits(0x406)))?;
+        assert_eq!(begun.source.format(), Format::Hvtrace);
+        let hertz = begun.source.frequency().map(|frequency| frequency.hertz());
+        let during = engine.trace_switches(&begun.source)?.mask;
+        let mut left = 0;
+        let ending = engine.end_trace(&mut begun, &mut |window| left += window.bytes.len())?;
+        let (after, untold) = (engine.trace_switches(&begun.source)?.mask, ending.untold[0]);
+        Ok(format!(
+            "{hertz:?} Hz, from {}, mask {during:#x} and then {after:#x}, {left} bytes left, {} lost since {}",
+            begun.at.0, untold.records, untold.since.0
+        ))
+    };
+    check_with(
+        with_hvtrace(),
+        traced(),
+        [ask(move |engine| told(record(engine)))],
+        "= Some(1000000) Hz, from 101, mask 0x406 and then 0x6, 0 bytes left, 7 lost since 300",
+    );
+    let again = [drain(2)];
+    check_with(
+        with_hvtrace(),
+        traced(),
+        again,
+        "= pCPU 0: 64 bytes, pCPU 0: 0 bytes",
+    );
+    let saved = [ask(|engine| told(look(engine)))];
+    let expected = "= pCPU 0: 64 bytes, then 7 lost since 300";
+    check_with(with_hvtrace(), traced().saved(), saved, expected);
+}
+
+/// The usual mask does not take away what somebody has chosen; VMIDs are not given for the hypervisor's numbers.
+#[test]
+fn the_usual_is_recorded_beside_what_is_traced() {
+    let begin = |engine: &mut Engine| {
+        let begun = engine.begin_trace(None)?;
+        Ok(format!("{:#x}, {:?}", begun.mask, engine.traced_guests()))
+    };
+    let begin = move || [ask(move |engine| told(begin(engine)))];
+    let mut traced = traced();
+    traced.write(ROOT + 40, &[1 << 5]);
+    check_with(with_hvtrace(), traced, begin(), "= 0x7a7, []");
+    check(machine(), begin(), "= 0x29000, []");
+    let mut tracing = machine();
+    tracing.write(VARIABLES + 0x20, &[1]);
+    tracing.write(VARIABLES + 0x24, &0x2_2000_u32.to_le_bytes());
+    check(tracing, begin(), "= 0x2b000, []");
+}
+
+#[test]
+fn what_cannot_be_of_hvtrace_is_said() {
+    let check = |at: u64, bytes: &[u8], expected: &str| {
+        let mut machine = traced();
+        machine.write(at, bytes);
+        check_with(with_hvtrace(), machine, [drain(1)], expected);
+    };
+    check(
+        ROOT,
+        b"h",
+        "= what lies at hvtrace_root is no hvtrace buffer",
+    );
+    check(
+        ROOT + 8,
+        &[2],
+        "= hvtrace of version 2, of which only 1 is known",
+    );
+    check(
+        ROOT + 16,
+        &[0; 8],
+        "= the hypervisor has not called hvtrace_init yet",
+    );
+    check(
+        ROOT + 24,
+        &[0; 4],
+        "= hvtrace_root tells of 0 cores with 4 records of 32 bytes each, which cannot be",
+    );
+    check(
+        ROOT + 32,
+        &[1],
+        "= hvtrace_root tells of rings at 0x92001, which is no place for them: was hvtrace_init given the right offset?",
+    );
+    // More records than the ring has room for: none of them is one.
+    check(RING, &[0xff; 4], "= pCPU 0: 0 bytes");
 }
