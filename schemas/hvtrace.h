@@ -171,6 +171,20 @@ static HVTRACE_RARE void hvtrace_rare(struct hvtrace_ring *ring, uint64_t state,
     (void)state;
 }
 
+/* With exceptions masked, which ends here. */
+static inline void hvtrace_one(struct hvtrace_ring *ring, uint64_t state, uint64_t time,
+                               uint32_t kind, uint32_t a, uint32_t b, uint32_t c, uint32_t d)
+{
+    uint32_t produced = ring->produced;
+
+    if (HVTRACE_UNLIKELY(ring->dropped || produced - ring->consumed >= HVTRACE_RECORDS)) {
+        hvtrace_rare(ring, state, time, kind, a, b, c, d);
+        return;
+    }
+    hvtrace_write(ring, produced, time, kind, a, b, c, d);
+    HVTRACE_LEAVE(state);
+}
+
 static inline void hvtrace_put(uint32_t core, uint32_t kind,
                                uint32_t a, uint32_t b, uint32_t c, uint32_t d)
 {
@@ -178,14 +192,18 @@ static inline void hvtrace_put(uint32_t core, uint32_t kind,
         HVTRACE_ENTER(state);
         struct hvtrace_ring *ring = &hvtrace_rings[core];
         HVTRACE_BASE(ring);
-        uint32_t produced = ring->produced;
-        uint64_t time = HVTRACE_TIME();
-        if (HVTRACE_UNLIKELY(ring->dropped || produced - ring->consumed >= HVTRACE_RECORDS)) {
-            hvtrace_rare(ring, state, time, kind, a, b, c, d);
-            return;
-        }
-        hvtrace_write(ring, produced, time, kind, a, b, c, d);
-        HVTRACE_LEAVE(state);
+        hvtrace_one(ring, state, HVTRACE_TIME(), kind, a, b, c, d);
+    }
+}
+
+static inline void hvtrace_put_at(uint32_t core, uint64_t time, uint32_t kind,
+                                  uint32_t a, uint32_t b, uint32_t c, uint32_t d)
+{
+    if (core < HVTRACE_CORES && (hvtrace_root.enabled >> kind & 1u)) {
+        HVTRACE_ENTER(state);
+        struct hvtrace_ring *ring = &hvtrace_rings[core];
+        HVTRACE_BASE(ring);
+        hvtrace_one(ring, state, time, kind, a, b, c, d);
     }
 }
 
@@ -201,6 +219,13 @@ static inline void hvtrace_run_state(uint32_t core, uint32_t guest, uint32_t vcp
                                      enum hvtrace_run_state from, enum hvtrace_run_state to)
 {
     hvtrace_put(core, HVTRACE_RUN_STATE, guest, vcpu, (uint32_t)from, (uint32_t)to);
+}
+
+/* The same at a time that the hypervisor has read for its own account: not before the core's last record. */
+static inline void hvtrace_run_state_at(uint32_t core, uint64_t time, uint32_t guest, uint32_t vcpu,
+                                        enum hvtrace_run_state from, enum hvtrace_run_state to)
+{
+    hvtrace_put_at(core, time, HVTRACE_RUN_STATE, guest, vcpu, (uint32_t)from, (uint32_t)to);
 }
 
 /* Something that ran on this core woke a vCPU. */

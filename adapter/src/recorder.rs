@@ -182,6 +182,10 @@ fn finish(recording: &mut Recording, source: &TraceSource, ending: &Ending) {
     for loss in &ending.untold {
         recording.lost(loss.pcpu, loss.records, loss.since);
     }
+    if !ending.untold.is_empty() {
+        // What is known all the same is known after every core's loss.
+        recording.advance(Ticks(recording.newest().0 + 1));
+    }
     note_accounts(recording, &ending.accounts);
     recording.note(&[Note::Ended]);
 }

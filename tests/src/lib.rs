@@ -16,6 +16,7 @@ pub mod session;
 pub mod wire;
 
 pub mod console;
+pub mod demo;
 pub mod elf;
 pub mod machine;
 pub mod qmp;

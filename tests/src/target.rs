@@ -325,7 +325,7 @@ fn spawn(mut command: Command, run: &Path) -> Child {
 }
 
 /// A new folder with a path short enough for the name of a Unix socket.
-fn run_folder() -> PathBuf {
+pub(crate) fn run_folder() -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let name = format!(
         "hvdap-{}-{}",

@@ -1,39 +1,19 @@
 //! The target that comes with the program: its files belong together, its saved halt shows all three groups, and it can be
 //! launched from an editor.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use journeys::demo::{self, HVDEMO};
 use journeys::journey::XEN;
 use journeys::skip::skip;
 use journeys::{Adapter, Debugger, Presentation, Session, Transport};
 use serde_json::{Value, json};
 
-fn demo() -> PathBuf {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    tests
-        .join("../adapter/demo")
-        .canonicalize()
-        .expect("the demo is part of the repository")
-}
-
-fn machine() -> Value {
-    let demo = demo();
-    let image = |name: &str| json!(demo.join(name));
-    let sources = json!({ "demo": demo });
-    json!({
-        "hypervisor": { "kind": "hvdemo", "image": image("hypervisor.elf"), "source-map": sources },
-        "vm": [
-            { "name": "blinky", "match": { "vmid": 1 }, "image": image("blinky.elf"), "source-map": sources },
-            { "name": "courier", "match": { "vmid": 2 }, "image": image("courier.elf"), "source-map": sources },
-        ],
-    })
-}
-
 #[test]
 fn its_programs_are_those_of_its_sources() {
-    let check = Command::new(demo().join("build.sh"))
+    let check = Command::new(demo::folder().join("build.sh"))
         .arg("--check")
         .output()
         .expect("build.sh can be run");
@@ -46,13 +26,11 @@ fn its_programs_are_those_of_its_sources() {
 
 #[test]
 fn its_saved_halt_shows_every_vm() {
-    let snapshot = format!("snapshot:{}", demo().join("halt.core.zst").display());
+    let snapshot = demo::saved_halt();
     // The root session is the hypervisor's, whatever that is called.
-    for (presentation, hypervisor) in [
-        (Presentation::Flat, "hvdemo"),
-        (Presentation::Sessions, XEN),
-    ] {
-        let debugger = Debugger::attach(&snapshot, &machine(), presentation);
+    for (presentation, hypervisor) in [(Presentation::Flat, HVDEMO), (Presentation::Sessions, XEN)]
+    {
+        let debugger = Debugger::attach(&snapshot, &demo::machine(), presentation);
         let check = |group: &str, thread: usize, functions: &[&str]| {
             let thread = debugger.threads(group)[thread].id;
             let stack = debugger.stack(group, thread);
@@ -133,10 +111,10 @@ fn it_is_launched_and_ended() {
     let mut adapter = Adapter::start(Transport::Stdio);
     let session = adapter.connect("root");
     let socket = std::env::temp_dir().join(format!("hvdap-launch-{}.sock", std::process::id()));
-    let mut machine = machine();
+    let mut machine = demo::machine();
     machine["target"] = json!({
         "connect": format!("gdb:unix:{}", socket.display()),
-        "launch": [demo().join("run.sh"), socket],
+        "launch": [demo::folder().join("run.sh"), socket],
     });
     session.request("initialize", json!({ "adapterID": "hvdap" }));
     let launch = session.send("launch", json!({ "request": "launch", "machine": machine }));

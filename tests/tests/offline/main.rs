@@ -2,6 +2,7 @@
 
 mod command_line;
 mod embedded;
+mod hvtrace;
 mod imports;
 mod manners;
 mod trace;

@@ -39,7 +39,8 @@ static void set_state(struct vcpu *vcpu, enum run_state state)
     if (vcpu->state_since)
         vcpu->time_in[vcpu->state] += now - vcpu->state_since;
     vcpu->state_since = now;
-    hvtrace_run_state(this_pcpu()->index, trace_guest(vcpu), vcpu->index, trace_state(vcpu->state), trace_state(state));
+    hvtrace_run_state_at(this_pcpu()->index, now, trace_guest(vcpu), vcpu->index,
+                         trace_state(vcpu->state), trace_state(state));
     vcpu->state = state;
 }
 

@@ -1,0 +1,117 @@
+//! The target that comes with the program (`adapter/demo`): its files, and itself under QEMU.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::machine::with_ram;
+use crate::skip::skip;
+use crate::target::run_folder;
+
+/// Its hypervisor's group where all VMs are threads of one session.
+pub const HVDEMO: &str = "hvdemo";
+
+/// Its folder in the repository.
+///
+/// # Panics
+/// When it is not there.
+#[must_use]
+pub fn folder() -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = tests.join("../adapter/demo").canonicalize();
+    folder.expect("the demo is part of the repository")
+}
+
+/// Its machine description, without the target.
+#[must_use]
+pub fn machine() -> Value {
+    let demo = folder();
+    let image = |name: &str| json!(demo.join(name));
+    let sources = json!({ "demo": demo });
+    json!({
+        "hypervisor": { "kind": "hvdemo", "image": image("hypervisor.elf"), "source-map": sources },
+        "vm": [
+            { "name": "blinky", "match": { "vmid": 1 }, "image": image("blinky.elf"), "source-map": sources },
+            { "name": "courier", "match": { "vmid": 2 }, "image": image("courier.elf"), "source-map": sources },
+        ],
+    })
+}
+
+/// Its saved halt, as a target.
+#[must_use]
+pub fn saved_halt() -> String {
+    format!("snapshot:{}", folder().join("halt.core.zst").display())
+}
+
+/// The target under QEMU, both guests up. Ends with this value.
+pub struct Demo {
+    qemu: Child,
+    /// Where its socket, its RAM and what it says are.
+    pub run: PathBuf,
+}
+
+impl Demo {
+    /// Starts it, with its RAM as a file; `None` where there is no QEMU: the test is then skipped.
+    ///
+    /// # Panics
+    /// When its guests do not come up.
+    #[must_use]
+    pub fn boot() -> Option<Self> {
+        let version = Command::new("qemu-system-aarch64")
+            .arg("--version")
+            .output();
+        if version.is_err() {
+            skip("qemu-system-aarch64 is not installed");
+            return None;
+        }
+        let run = run_folder();
+        let serial = File::create(run.join("serial")).expect("the run folder can be written");
+        let ram = format!(
+            "memory-backend-file,id=ram,size=64M,share=on,mem-path={}",
+            run.join("ram").display()
+        );
+        let qemu = Command::new(folder().join("run.sh"))
+            .arg(run.join("gdb.sock"))
+            .args(["-object", &ram, "-machine", "memory-backend=ram"])
+            .stdin(Stdio::null())
+            .stdout(serial)
+            .spawn();
+        let qemu = qemu.expect("run.sh can be run");
+        let demo = Self { qemu, run };
+        demo.wait_for_guests();
+        Some(demo)
+    }
+
+    fn wait_for_guests(&self) {
+        let said = || std::fs::read_to_string(self.run.join("serial")).unwrap_or_default();
+        let is_up = (0..400).any(|_| {
+            std::thread::sleep(Duration::from_millis(50));
+            let said = said();
+            said.contains("[blinky]") && said.contains("[courier]")
+        });
+        assert!(is_up, "the guests do not come up: {:?}", said());
+    }
+
+    /// Its gdb stub, as a target.
+    #[must_use]
+    pub fn gdb(&self) -> String {
+        format!("gdb:unix:{}", self.run.join("gdb.sock").display())
+    }
+
+    /// Its machine description, with the file that is its RAM.
+    #[must_use]
+    pub fn with_ram(&self) -> Value {
+        with_ram(machine(), &self.run.join("ram"), 64)
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        self.qemu.kill().ok();
+        self.qemu.wait().ok();
+        std::fs::remove_dir_all(&self.run).ok();
+    }
+}
