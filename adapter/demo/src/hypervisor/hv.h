@@ -65,7 +65,7 @@ struct vcpu {
     uint32_t pcpu;                /* where it runs, or ran last */
     uint32_t pending;             /* set of enum interrupt */
     uint64_t wake_at;             /* counter value that ends a block, ~0 for never */
-    uint64_t state_since;         /* counter value of the last change of `state` */
+    uint64_t state_since;         /* counter value of the last change of `state`, 0 before the first */
     uint64_t time_in[RUN_STATES]; /* counter ticks spent in each state */
     uint64_t exits, switches, migrations;
     struct vcpu *next; /* in the run queue */

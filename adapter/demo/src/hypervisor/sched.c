@@ -36,8 +36,7 @@ static void set_state(struct vcpu *vcpu, enum run_state state)
 {
     uint64_t now = counter();
 
-    if (vcpu->state_since)
-        vcpu->time_in[vcpu->state] += now - vcpu->state_since;
+    vcpu->time_in[vcpu->state] += now - vcpu->state_since;
     vcpu->state_since = now;
     hvtrace_run_state_at(this_pcpu()->index, now, trace_guest(vcpu), vcpu->index,
                          trace_state(vcpu->state), trace_state(state));
