@@ -12,6 +12,7 @@ use engine::Engine;
 use engine::tracing::recording::{Begun, Ending, Mask, Taken};
 use engine::tracing::{Accounts, TraceSource, Window};
 use engine::view::EngineError;
+use machine::GuestId;
 use trace::event::Ticks;
 use trace::format::position::Position;
 use trace::format::xen::notes::{Clock, Note};
@@ -23,6 +24,8 @@ pub struct Recorder {
     begun: Begun,
     recording: Recording,
     output: Output,
+    /// The VMs whose names are noted.
+    named: Vec<(GuestId, String)>,
 }
 
 /// How full the buffers were.
@@ -42,12 +45,14 @@ impl Recorder {
     pub fn begin(engine: &Engine, output: Output, mask: Option<Mask>) -> Result<Self, String> {
         let begun = engine.begin_trace(mask).map_err(told)?;
         let mut recording = Recording::begin(begun.source.pcpus(), begun.at);
-        introduce(&mut recording, engine, &begun.source, &begun.accounts);
+        let named = engine.traced_guests();
+        introduce(&mut recording, &named, &begun.source, &begun.accounts);
         note_accounts(&mut recording, &begun.accounts);
         let mut recorder = Self {
             begun,
             recording,
             output,
+            named,
         };
         recorder.write()?;
         Ok(recorder)
@@ -64,7 +69,7 @@ impl Recorder {
         let mut recording = Recording::begin(saved.source.pcpus(), first);
         introduce(
             &mut recording,
-            engine,
+            &engine.traced_guests(),
             &saved.source,
             &saved.ending.accounts,
         );
@@ -124,8 +129,13 @@ impl Recorder {
     pub fn end(&mut self, engine: &mut Engine) -> Result<(), String> {
         let ended = engine.in_a_halt(|engine| {
             let recording = &mut self.recording;
+            engine.refresh();
             engine.end_trace(&mut self.begun, &mut |window| add(recording, window))
         });
+        // VMs that have come, or whose images have been found.
+        let mut guests = engine.traced_guests();
+        guests.retain(|guest| !self.named.contains(guest));
+        name(&mut self.recording, &guests);
         if let Ok(ending) = &ended {
             finish(&mut self.recording, &self.begun.source, ending);
         }
@@ -161,7 +171,7 @@ fn first_time(taken: &Taken) -> Option<Ticks> {
 /// The clock and the guests' names.
 fn introduce(
     recording: &mut Recording,
-    engine: &Engine,
+    guests: &[(GuestId, String)],
     source: &TraceSource,
     accounts: &Accounts,
 ) {
@@ -169,10 +179,14 @@ fn introduce(
         frequency,
         epoch: accounts.epoch,
     });
-    let names = engine.traced_guests().into_iter();
-    let names = names.map(|(guest, name)| Note::GuestName(guest, name));
-    let notes: Vec<Note> = clock.map(Note::Clock).into_iter().chain(names).collect();
-    recording.note(&notes);
+    recording.note(clock.map(Note::Clock).as_slice());
+    name(recording, guests);
+}
+
+fn name(recording: &mut Recording, guests: &[(GuestId, String)]) {
+    for (guest, name) in guests {
+        recording.note(&[Note::GuestName(*guest, name.clone())]);
+    }
 }
 
 /// What is known beside the last records.
@@ -184,7 +198,7 @@ fn finish(recording: &mut Recording, source: &TraceSource, ending: &Ending) {
     }
     if !ending.untold.is_empty() {
         // What is known all the same is known after every core's loss.
-        recording.advance(Ticks(recording.newest().0 + 1));
+        recording.advance(Ticks(recording.newest().0.saturating_add(1)));
     }
     note_accounts(recording, &ending.accounts);
     recording.note(&[Note::Ended]);

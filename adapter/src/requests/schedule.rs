@@ -29,8 +29,7 @@ const USUAL_TOP: usize = 10;
 pub struct TraceControl {
     /// What to do.
     pub action: Action,
-    /// For `start`: which events, Xen's by class and subclass, hvtrace's by kind; run states and scheduling when left out, beside what is
-    /// traced already.
+    /// For `start`: which events, Xen's by class and subclass, hvtrace's by kind; run states and scheduling when left out.
     pub mask: Option<u32>,
 }
 

@@ -336,8 +336,9 @@ impl Engine {
         self.briefly_halted(Self::refresh);
     }
 
-    /// Looks at the halt anew: who exists, who runs, which image is whose, where breakpoints belong.
-    pub(crate) fn refresh(&mut self) {
+    /// Looks at the halt anew: who exists, who runs, which image is whose, where breakpoints belong. To be asked for at a brief halt only:
+    /// at any other it has been done.
+    pub fn refresh(&mut self) {
         let State::Halted(halt) = &self.state else {
             return;
         };

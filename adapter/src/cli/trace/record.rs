@@ -34,8 +34,8 @@ pub(in crate::cli) struct Arguments {
     #[arg(long = "for", value_name = "TIME", value_parser = written::duration)]
     length: Option<Duration>,
     /// What to trace: the hypervisor's own mask (Xen's as 0x29000, hvtrace's a bit for each kind of record), or run-states, switches,
-    /// scheduler, domains, exits, calls, memory, hardware, marks, all, with + between. Otherwise what every timeline needs, beside what
-    /// is traced already.
+    /// scheduler, domains, exits, calls, memory, hardware, marks, all, with + between. Otherwise what every timeline needs:
+    /// run-states+switches, of hvtrace domains and marks too.
     #[arg(long, value_name = "MASK", value_parser = written::mask)]
     mask: Option<Mask>,
     /// The longest time between two looks at the buffers; those that fill faster are looked at more often.

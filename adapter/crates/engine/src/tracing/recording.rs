@@ -112,16 +112,14 @@ impl Engine {
 
     /// Begins a recording at a halt: throws away what the buffers hold, for it is of some time before, and switches tracing on.
     ///
-    /// Without a mask the usual is recorded, beside what is traced already.
+    /// Without a mask the usual is recorded, whatever is traced already: Xen that is given buffers and no `tevt_mask` traces everything.
     ///
     /// # Errors
     /// There is no trace and why, or the target does not let itself be written.
     pub fn begin_trace(&self, mask: Option<Mask>) -> Result<Begun, EngineError> {
         let mut source = self.find_trace()?;
         let before = self.trace_switches(&source)?;
-        let already = if before.enabled { before.mask } else { 0 };
-        let usual = Mask::USUAL.of(source.format()) | already;
-        let mask = mask.map_or(usual, |mask| mask.of(source.format()));
+        let mask = mask.unwrap_or(Mask::USUAL).of(source.format());
         let mut newest = Ticks(0);
         self.drain_trace(&mut source, &mut |window| {
             newest = newest.max(window.newest());

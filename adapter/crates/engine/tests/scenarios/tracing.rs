@@ -361,9 +361,9 @@ fn any_hypervisor_with_hvtrace_is_recorded() {
     check_with(with_hvtrace(), traced().saved(), saved, expected);
 }
 
-/// The usual mask does not take away what somebody has chosen; VMIDs are not given for the hypervisor's numbers.
+/// VMIDs are not given for the hypervisor's numbers.
 #[test]
-fn the_usual_is_recorded_beside_what_is_traced() {
+fn the_usual_is_recorded_whatever_is_traced() {
     let begin = |engine: &mut Engine| {
         let begun = engine.begin_trace(None)?;
         Ok(format!("{:#x}, {:?}", begun.mask, engine.traced_guests()))
@@ -371,12 +371,44 @@ fn the_usual_is_recorded_beside_what_is_traced() {
     let begin = move || [ask(move |engine| told(begin(engine)))];
     let mut traced = traced();
     traced.write(ROOT + 40, &[1 << 5]);
-    check_with(with_hvtrace(), traced, begin(), "= 0x7a7, []");
+    check_with(with_hvtrace(), traced, begin(), "= 0x787, []");
     check(machine(), begin(), "= 0x29000, []");
     let mut tracing = machine();
     tracing.write(VARIABLES + 0x20, &[1]);
     tracing.write(VARIABLES + 0x24, &0x2_2000_u32.to_le_bytes());
-    check(tracing, begin(), "= 0x2b000, []");
+    check(tracing, begin(), "= 0x29000, []");
+}
+
+#[test]
+fn a_vm_that_came_meanwhile_has_a_name() {
+    const DOMAIN: u64 = VARIABLES + 0x100;
+    let guests = || {
+        ask(|engine| {
+            let outcome = engine.in_a_halt(|engine| {
+                engine.refresh();
+                Ok(format!("{:?}", engine.traced_guests()))
+            });
+            told(outcome)
+        })
+    };
+    let comes = |machine: &mut Machine| {
+        // `domain_id`, `max_vcpus`, `vcpu`, `next_in_list`.
+        machine.write(DOMAIN, &[3, 0, 0, 0].map(u64::to_le_bytes).concat());
+        machine.write(VARIABLES, &DOMAIN.to_le_bytes());
+    };
+    check(
+        machine(),
+        [resume(), guests(), happens(comes), guests()],
+        "> continued
+         run
+         halt
+         run
+         = []
+         halt
+         > groups +DomU3
+         run
+         = [(GuestId(3), \"DomU3\")]",
+    );
 }
 
 #[test]
