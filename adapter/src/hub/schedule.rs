@@ -27,6 +27,8 @@ const TOLD_EACH: u32 = 5;
 pub(super) struct Schedule {
     recording: Option<Recording>,
     recorded: Option<Live>,
+    /// What guests are called that nobody has named.
+    names: Names,
 }
 
 /// A recording under way.
@@ -91,12 +93,12 @@ impl Machine {
         let shared = match self.link.ask(begin).await? {
             Beginning::Begun(begun) => {
                 let shared = begun.source.is_shared();
-                schedule.recorded = Some(live(&begun.source)?);
+                schedule.begin(&begun.source)?;
                 schedule.recording = Some(begun);
                 shared
             }
             Beginning::Saved(saved) => {
-                schedule.recorded = Some(live(&saved.source)?);
+                schedule.begin(&saved.source)?;
                 schedule
                     .finish(&saved.source, &saved.taken, &saved.ending)
                     .map_err(no_room)?;
@@ -146,7 +148,7 @@ impl Machine {
                 "nothing is recorded yet: send `hvdap/traceControl` with the action `start`, and let the machine run".to_owned(),
             )
         })?;
-        look(view, &Names::default()).map_err(Failure::user)
+        look(view, &schedule.names).map_err(Failure::user)
     }
 
     /// The machine was halted for the user: what it recorded is taken, and the halt is noted.
@@ -235,6 +237,21 @@ impl Machine {
 }
 
 impl Schedule {
+    /// Forgets what was recorded before.
+    fn begin(&mut self, source: &TraceSource) -> Result<(), Failure> {
+        let frequency = source.frequency().ok_or_else(|| {
+            Failure::target(
+                "CNTFRQ_EL0 is not known of this target, so a trace has no time".to_owned(),
+            )
+        })?;
+        self.recorded = Some(Live::new(frequency));
+        self.names = match source.format() {
+            Format::Xen => Names::default(),
+            Format::Hvtrace => Names::default().without_domains(),
+        };
+        Ok(())
+    }
+
     fn standing(&self) -> Standing {
         let (events, lost) = self.recorded.as_ref().map_or((0, 0), Live::counts);
         let recording = self.recording.as_ref();
@@ -319,14 +336,6 @@ async fn keep_emptying(machine: Weak<Machine>) {
             machine.tell_schedule(until);
         }
     }
-}
-
-/// Nothing recorded yet from there.
-fn live(source: &TraceSource) -> Result<Live, Failure> {
-    let frequency = source.frequency().ok_or_else(|| {
-        Failure::target("CNTFRQ_EL0 is not known of this target, so a trace has no time".to_owned())
-    })?;
-    Ok(Live::new(frequency))
 }
 
 fn no_room(error: NoRoom) -> Failure {

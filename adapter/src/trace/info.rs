@@ -18,7 +18,7 @@ use super::time::{self, Lasting};
 pub struct Info {
     /// The file.
     pub file: String,
-    /// `xentrace` or `trace.dat`.
+    /// `xentrace`, `hvtrace` (recorded by `hvdap trace record`) or `trace.dat`.
     pub kind: String,
     /// Ticks a second, where known.
     #[serde(skip_serializing_if = "Option::is_none")]

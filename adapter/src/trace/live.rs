@@ -6,7 +6,7 @@ use engine::tracing::{UntoldLoss, Window};
 use machine::{GuestId, Pcpu};
 use trace::clock::Frequency;
 use trace::event::{Event, Ticks, What};
-use trace::format::position::Position;
+use trace::format::position::{Position, believed_after};
 use trace::format::xen::recording::without_earlier_loss;
 use trace::format::xen::records::Records;
 use trace::format::xen::switches::Switches;
@@ -75,13 +75,14 @@ impl Live {
                 continue;
             };
             if position.time > Ticks(0) {
-                position.time = self.latest.max(now).max(loss.since);
+                let known = believed_after(self.latest, now);
+                position.time = believed_after(known, loss.since);
                 self.held.push(Event {
                     time: position.time,
                     pcpu: loss.pcpu,
                     what: What::Lost {
                         records: loss.records,
-                        since: loss.since,
+                        since: loss.since.min(position.time),
                     },
                 });
             }

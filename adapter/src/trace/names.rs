@@ -11,6 +11,8 @@ use crate::config::{Machine, VmMatch};
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     guests: BTreeMap<GuestId, String>,
+    /// A guest that nobody has named is `VM 1`, and not one of Xen's.
+    by_number: bool,
 }
 
 /// `1=DomU`: the hypervisor's number for a guest, and its name.
@@ -36,7 +38,15 @@ impl Names {
         });
         Self {
             guests: numbered.collect(),
+            by_number: false,
         }
+    }
+
+    /// The same for a trace of another hypervisor than Xen, whose guests are no domains.
+    #[must_use]
+    pub fn without_domains(self) -> Self {
+        let by_number = true;
+        Self { by_number, ..self }
     }
 
     /// Names a guest.
@@ -69,6 +79,7 @@ impl Names {
         let given = self.guests.get(&guest).map(String::as_str);
         match given.or_else(|| view.name(Subject::Guest(guest))) {
             Some(name) => name.to_owned(),
+            None if self.by_number => format!("VM {}", guest.0),
             None if guest.0 == 0 => "Dom0".to_owned(),
             None => format!("DomU{}", guest.0),
         }

@@ -42,7 +42,7 @@ pub struct Identity {
 /// What is to be said of a trace besides its lanes. Kept beside them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct About {
-    /// `xentrace` or `trace.dat`.
+    /// `xentrace`, [`HVTRACE`] or `trace.dat`.
     pub kind: String,
     /// The counter's frequency in hertz, where the file tells.
     pub frequency: Option<u64>,
@@ -59,6 +59,9 @@ pub struct About {
     /// By reason, how often bytes were passed over, and how many.
     pub unreadable: BTreeMap<String, (u64, u64)>,
 }
+
+/// The kind of a recording of hvtrace, which stands in a file of xentrace.
+pub const HVTRACE: &str = "hvtrace";
 
 /// Events until who watches a timeline grow first sees it; each time twice as many more.
 const FIRST_LOOK: usize = 1 << 17;
@@ -154,13 +157,14 @@ fn of_xentrace(
     let frequency = notes.clock.map(|clock| clock.frequency);
     let file = file.counted_by(frequency);
     let frequency = frequency.map(Frequency::hertz);
+    let kind = if notes.hvtrace { HVTRACE } else { "xentrace" };
     let files = join::read(guests)?;
     let joined = join::match_clocks(&file, guests, &files)?;
     let mut making = match joined.as_slice() {
-        [] => Making::all("xentrace", frequency, file.merged(), columns, watch)?,
+        [] => Making::all(kind, frequency, file.merged(), columns, watch)?,
         joined => {
             let events = join::events(&file, joined);
-            Making::all("xentrace", frequency, events, columns, watch)?
+            Making::all(kind, frequency, events, columns, watch)?
         }
     };
     for one in &joined {

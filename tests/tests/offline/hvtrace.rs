@@ -250,6 +250,7 @@ fn a_recording_agrees_with_the_hypervisors_account() {
         }
         let info: Value = serde_json::from_str(&said(&["trace", "info", &file, "--json"]).0)
             .expect("one line of JSON");
+        assert_eq!(info["kind"], "hvtrace");
         let halted = info["records"]["halts and marks"].is_u64();
         assert_eq!(halted, halts, "{info}");
         let (stats, _) = said(&["trace", "stats", &file]);
@@ -265,6 +266,42 @@ fn a_recording_agrees_with_the_hypervisors_account() {
         let exported = std::fs::read_to_string(&*chrome).expect("it was written");
         assert!(exported.contains("blinky/1"));
     }
+}
+
+/// Of a hypervisor of which nothing is known but its image, VMs are told by their numbers.
+#[test]
+fn an_unknown_hypervisor_is_recorded_too() {
+    let Some(demo) = Demo::boot() else {
+        return;
+    };
+    let mut description = demo.with_ram();
+    description["hypervisor"]["kind"] = json!("none");
+    description["vm"] = json!([]);
+    // Its rings are full long before.
+    std::thread::sleep(Duration::from_secs(2));
+    let machine = machine::as_file(&description, &demo.run);
+    let file = demo.run.join("unknown.trace");
+    let file = file.to_string_lossy();
+    let record = [
+        "trace",
+        "record",
+        &demo.gdb(),
+        "--machine",
+        &machine,
+        "-o",
+        &file,
+    ];
+    let (_, errors) = said(&[&record[..], &["--for", "1s"]].concat());
+    assert!(errors.contains(" 0 lost, in"), "{errors}");
+    let (stats, _) = said(&["trace", "stats", &file, "--name", "1=courier"]);
+    assert!(
+        stats.contains("VM 0/1") && stats.contains("courier/0"),
+        "{stats}"
+    );
+    // What the rings held before is not in it, though no account tells when the recording began.
+    let (info, _) = said(&["trace", "info", &file, "--json"]);
+    let info: Value = serde_json::from_str(&info).expect("one line of JSON");
+    assert!(info["firstTicks"].as_u64() > Some(2 * 62_500_000), "{info}");
 }
 
 /// At a saved halt there is what the rings hold, and what was dropped since is lost, to the record.

@@ -88,6 +88,7 @@ fn notes_are_read_as_they_were_written() {
         clock: Some(clock()),
         names: names.into(),
         accounts: vec![(Ticks(500), account()), (Ticks(900), account())],
+        hvtrace: false,
     };
     assert_eq!(File::read(&bytes).unwrap().notes(), expected);
     let found = What::RunState {
@@ -159,6 +160,20 @@ fn what_happened_to_the_recording_is_in_the_stream() {
         bytes: bytes.len() as u64,
     };
     assert_eq!(recording.totals(), totals);
+}
+
+/// Times that counters in a broken memory tell do not move the end of a recording out of sight.
+#[test]
+fn a_leap_of_days_is_not_believed() {
+    let mut recording = two_pcpus(500);
+    recording.drained(Pcpu(1), None, &blocks(600));
+    recording.advance(Ticks(u64::MAX));
+    recording.lost(Pcpu(1), 7, Ticks(u64::MAX - 1));
+    assert_eq!(recording.newest(), Ticks(600));
+    let since = Ticks(600);
+    let lost = What::Lost { records: 7, since };
+    let told = events(&recording.take_unwritten(), 1);
+    assert_eq!(told.last(), Some(&(600, lost)));
 }
 
 #[test]

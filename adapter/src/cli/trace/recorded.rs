@@ -17,7 +17,7 @@ use crate::trace::export::{self, Format};
 use crate::trace::join::Guest;
 use crate::trace::names::{self, Names};
 use crate::trace::open::{self, Recording, open};
-use crate::trace::source::Source;
+use crate::trace::source::{HVTRACE, Source};
 use crate::trace::time::{self, Moment};
 use crate::trace::{info, stats, why};
 
@@ -244,7 +244,12 @@ impl FileArguments {
             &mut |timeline| watch.look(timeline),
         );
         watch.end();
-        Ok((opened?, names))
+        let opened = opened?;
+        let names = match opened.about.kind.as_str() {
+            HVTRACE => names.without_domains(),
+            _ => names,
+        };
+        Ok((opened, names))
     }
 
     fn guests(&self, names: &Names) -> Result<Vec<Guest>, Failure> {

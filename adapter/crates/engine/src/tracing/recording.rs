@@ -2,6 +2,7 @@
 
 use machine::{GuestId, Pcpu};
 use trace::event::Ticks;
+use trace::format::position::believed_after;
 use trace::format::ring::Gap;
 
 use super::{Accounts, Format, TraceSource, TraceSwitches, UntoldLoss, Window};
@@ -45,7 +46,7 @@ pub struct Begun {
     pub source: TraceSource,
     /// What is recorded, in the bits of the source's format.
     pub mask: u32,
-    /// When, as far as can be told: at or after every record thrown away, and at or before every record to come.
+    /// When: at or after every record thrown away, and at or before every record to come; zero where no account of time tells.
     pub at: Ticks,
     /// The account of time at the beginning; empty where none is kept.
     pub accounts: Accounts,
@@ -129,7 +130,7 @@ impl Engine {
         let accounts = self.accounts().unwrap_or_default();
         let now = accounts.newest(source.frequency());
         Ok(Begun {
-            at: newest.max(now.unwrap_or_default()),
+            at: now.map_or(Ticks(0), |now| believed_after(newest, now)),
             source,
             mask,
             accounts,

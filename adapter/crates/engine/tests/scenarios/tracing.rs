@@ -347,7 +347,7 @@ fn any_hypervisor_with_hvtrace_is_recorded() {
         with_hvtrace(),
         traced(),
         [ask(move |engine| told(record(engine)))],
-        "= Some(1000000) Hz, from 101, mask 0x406 and then 0x6, 0 bytes left, 7 lost since 300",
+        "= Some(1000000) Hz, from 0, mask 0x406 and then 0x6, 0 bytes left, 7 lost since 300",
     );
     let again = [drain(2)];
     check_with(

@@ -35,6 +35,16 @@ impl Position {
     }
 }
 
+/// A time told apart from the records, such as by a counter in memory, or `newest` in its stead when nothing makes it believable.
+#[must_use]
+pub fn believed_after(newest: Ticks, time: Ticks) -> Ticks {
+    let leap = time.0.saturating_sub(newest.0);
+    match newest.0 != 0 && leap > LONG_STEP {
+        true => newest,
+        false => time.max(newest),
+    }
+}
+
 /// The time of a record after one at `last`, or else the time to use in its stead: one that goes back is held at `last`, and one that
 /// leaps far ahead, and not with the record after it, whose time is `next`, is taken for damaged. `last` is zero before the first record.
 pub(super) fn believed(

@@ -130,6 +130,8 @@ pub struct Notes {
     pub names: BTreeMap<GuestId, String>,
     /// Xen's accounts in order of when they were read: when recording began, and when it ended.
     pub accounts: Vec<(Ticks, Account)>,
+    /// There are records of hvtrace.
+    pub hvtrace: bool,
 }
 
 impl Note {
@@ -173,6 +175,7 @@ impl Notes {
     pub(super) fn read(&mut self, mut window: &[u8]) {
         while let Ok(record) = Record::read(window) {
             let of_ours = is_note(record.header) && record.header.id() != HVTRACE;
+            self.hvtrace |= record.header.id() == HVTRACE;
             let (true, Some(time)) = (of_ours, record.time) else {
                 return;
             };

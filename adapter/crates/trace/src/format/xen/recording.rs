@@ -9,7 +9,7 @@ use super::notes::Note;
 use super::record::{LOST_RECORDS, Record, WRAP_BUFFER};
 use super::records::Records;
 use crate::event::{Ticks, What};
-use crate::format::position::Position;
+use crate::format::position::{Position, believed_after};
 use crate::format::ring::Gap;
 
 /// How far a recording has come, and the bytes that were not written yet.
@@ -117,9 +117,9 @@ impl Recording {
         }
     }
 
-    /// Moves on to a time at or before that of every record to come.
+    /// Moves on to a time at or before that of every record to come; one that leaps days ahead is not believed.
     pub fn advance(&mut self, now: Ticks) {
-        self.newest = self.newest.max(now);
+        self.newest = believed_after(self.newest, now);
     }
 
     /// Adds a loss that Xen has counted on a pCPU but could not tell before recording ended.
@@ -131,7 +131,8 @@ impl Recording {
         if progress.fresh || records == 0 {
             return;
         }
-        let time = self.newest.max(since);
+        let time = believed_after(self.newest, since);
+        let since = since.min(time);
         progress.position.time = time;
         self.newest = time;
         self.totals.add(What::Lost { records, since });
