@@ -4,6 +4,11 @@
 //! [published](ColumnFolder::publish). Files only grow: nothing is overwritten and nothing is cut, so a crash or a full disk
 //! leaves every column as a prefix of what was appended, and maps of it stay good. Files are open only while they are written,
 //! for there may be more of them than a process may have open.
+//!
+//! Handing bytes to the kernel is a good part of the time it takes to make an index, so pieces begin and end at multiples of
+//! [`PIECE`] in the file, where the kernel needs no half pages; whole pieces are written from where the caller has them; and
+//! buffers are used again, for memory that is given back and asked for anew is cleared by the kernel page by page. Storing
+//! through a map instead would take a page fault for every page, dearer than the copy.
 //! Nothing is forced onto the disk: a power failure may take what the kernel had not written.
 
 use std::collections::HashMap;
@@ -18,7 +23,7 @@ use crate::mapped::map_prefix;
 
 /// A column is written when this many bytes wait in it.
 const PIECE: usize = 1 << 16;
-/// All columns are written when this many bytes wait in them together.
+/// All columns are written, and give up their buffers, when the buffers of all together reach this many bytes.
 const MOST_WAITING: usize = 16 << 20;
 /// Files up to this size are read, not mapped: a process may have only so many maps.
 const SMALL: u64 = 1 << 14;
@@ -35,6 +40,7 @@ pub struct ColumnFolder {
     columns: Vec<Column>,
     /// Those with bytes that wait.
     changed: Vec<ColumnId>,
+    /// Bytes of all buffers.
     waiting: usize,
 }
 
@@ -120,16 +126,20 @@ impl ColumnFolder {
     /// When its file cannot be written. Part of what was appended may be in it; nothing must be appended afterwards.
     pub fn append(&mut self, id: ColumnId, bytes: &[u8]) -> io::Result<()> {
         let column = &mut self.columns[id.0];
-        if column.waiting.is_empty() && !bytes.is_empty() {
+        let before = column.waiting.capacity();
+        let mut rest = bytes;
+        while let Some((piece, after)) = rest.split_at_checked(column.missing()) {
+            column.write(&self.folder, piece)?;
+            rest = after;
+        }
+        if column.waiting.is_empty() && !rest.is_empty() {
             self.changed.push(id);
         }
-        column.waiting.extend_from_slice(bytes);
-        self.waiting += bytes.len();
-        if column.waiting.len() >= PIECE {
-            self.waiting -= column.write(&self.folder)?;
-        }
+        column.waiting.extend_from_slice(rest);
+        self.waiting += column.waiting.capacity() - before;
         if self.waiting >= MOST_WAITING {
             self.write_all()?;
+            self.give_up_buffers();
         }
         Ok(())
     }
@@ -168,25 +178,43 @@ impl ColumnFolder {
 
     fn write_all(&mut self) -> io::Result<()> {
         for id in std::mem::take(&mut self.changed) {
-            self.waiting -= self.columns[id.0].write(&self.folder)?;
+            self.columns[id.0].write(&self.folder, &[])?;
         }
         Ok(())
+    }
+
+    fn give_up_buffers(&mut self) {
+        for column in &mut self.columns {
+            column.waiting = Vec::new();
+        }
+        self.waiting = 0;
     }
 }
 
 impl Column {
-    /// Writes what waits, and tells how much that was.
-    fn write(&mut self, folder: &Path) -> io::Result<usize> {
-        let waiting = std::mem::take(&mut self.waiting);
-        if waiting.is_empty() {
-            return Ok(0);
+    /// How many more bytes make the piece whole that ends at the next multiple of [`PIECE`] in the file.
+    fn missing(&self) -> usize {
+        PIECE - self.written as usize % PIECE - self.waiting.len()
+    }
+
+    /// Writes what waits, and `more` behind it.
+    fn write(&mut self, folder: &Path, more: &[u8]) -> io::Result<()> {
+        let bytes = if self.waiting.is_empty() {
+            more
+        } else {
+            self.waiting.extend_from_slice(more);
+            &self.waiting
+        };
+        if bytes.is_empty() {
+            return Ok(());
         }
         let mut options = OpenOptions::new();
         options.append(true).create(true);
         let mut file = options.open(folder.join(&self.name))?;
-        file.write_all(&waiting)?;
-        self.written += waiting.len() as u64;
-        Ok(waiting.len())
+        file.write_all(bytes)?;
+        self.written += bytes.len() as u64;
+        self.waiting.clear();
+        Ok(())
     }
 }
 

@@ -70,6 +70,7 @@ impl State {
     }
 
     /// Whether the state says that nothing is known.
+    #[inline]
     pub fn is_gap(self) -> bool {
         matches!(self, Self::Lost | Self::Unknown)
     }
@@ -118,12 +119,10 @@ impl Cause {
         }
     }
 
+    #[inline]
     pub(crate) fn flag(self) -> Flags {
-        match self {
-            Self::Woken => Flags::WOKEN,
-            Self::Preempted => Flags::PREEMPTED,
-            _ => Flags(0),
-        }
+        let flag = |cause: Self, flag: Flags| u16::from(self == cause) * flag.0;
+        Flags(flag(Self::Woken, Flags::WOKEN) | flag(Self::Preempted, Flags::PREEMPTED))
     }
 }
 

@@ -150,6 +150,18 @@ fn most(parties: &[u16; FAN_OUT], weights: &[u64; FAN_OUT], total: u64) -> (Part
     // A share has 16 bits, so 16 bits are enough to compare, and eight go into one vector register.
     let shift = (u64::BITS - total.leading_zeros()).saturating_sub(16);
     let weights = weights.map(|weight| (weight >> shift) as u16);
+    // Most vCPUs stay on a core for long.
+    if parties.iter().all(|party| *party == parties[0]) {
+        let sum = weights
+            .iter()
+            .fold(0u16, |sum, weight| sum.wrapping_add(*weight));
+        let party = if sum == 0 {
+            Party::NONE
+        } else {
+            Party(parties[0])
+        };
+        return (party, u64::from(sum) << shift);
+    }
     let mut sums = [0u16; FAN_OUT];
     for (wanted, weight) in parties.iter().zip(weights) {
         for (party, sum) in parties.iter().zip(&mut sums) {

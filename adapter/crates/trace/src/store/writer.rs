@@ -10,8 +10,11 @@ use super::points::PointWriter;
 use super::state::{Flags, Party, State};
 use super::summary::Summary;
 
-/// Spans are handed to their column in pieces of this many: 4 KiB.
-const PIECE: usize = 256;
+/// Spans are handed to their column in pieces of at most this many: 64 KiB, which columns in files write without a copy.
+const PIECE: usize = 4096;
+/// At most this many wait in all lanes together (16 MiB), unless there are so many lanes that pieces would get too small.
+const MOST_WAITING: usize = 1 << 20;
+const LEAST_PIECE: usize = 256;
 /// Points likewise.
 const POINT_PIECE: usize = 64;
 
@@ -33,6 +36,8 @@ struct Lane {
     closed: Vec<Span>,
     /// How many of `closed` are in the column already.
     kept: usize,
+    /// When `closed` is this long, the rest goes there too.
+    due: usize,
     appended: u32,
     summary: Summary,
     points: PointWriter,
@@ -80,6 +85,7 @@ impl Writer {
             changed: true,
             closed: Vec::new(),
             kept: 0,
+            due: self.piece(),
             appended: 0,
             summary: Summary::default(),
             points: PointWriter::default(),
@@ -138,7 +144,7 @@ impl Writer {
     }
 
     /// Ends the open span of a lane and begins the next, not before the other began.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, lane: u16, span: Span) {
         let state = &mut self.lanes[usize::from(lane)];
         if !state.changed {
@@ -148,7 +154,7 @@ impl Writer {
         let before = state.open;
         state.open = span.starting(span.start().max(before.start()));
         state.closed.push(before);
-        if state.closed.len() >= PIECE {
+        if state.closed.len() >= state.due {
             self.flush_spans(lane);
         }
     }
@@ -216,6 +222,12 @@ impl Writer {
         &*self.columns
     }
 
+    /// How many spans a lane hands to its column at once.
+    fn piece(&self) -> usize {
+        let share = MOST_WAITING / self.lanes.len().max(1);
+        share.next_power_of_two().clamp(LEAST_PIECE, PIECE)
+    }
+
     fn append(&mut self, column: Column, bytes: &[u8]) {
         if self.failed.is_none() {
             self.failed = self.columns.append(column, bytes).err();
@@ -226,6 +238,7 @@ impl Writer {
     #[cold]
     #[inline(never)]
     fn flush_spans(&mut self, lane: u16) {
+        let piece = self.piece();
         let state = &mut self.lanes[usize::from(lane)];
         let new = &state.closed[state.kept..];
         let count = u32::try_from(new.len()).ok();
@@ -249,6 +262,7 @@ impl Writer {
         }
         state.closed.drain(..groups * FAN_OUT);
         state.kept = state.closed.len();
+        state.due = state.kept + piece - state.appended as usize % piece;
         self.failed = self.failed.take().or(done.err());
     }
 
