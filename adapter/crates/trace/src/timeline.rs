@@ -95,6 +95,13 @@ impl Timeline {
 
     /// Takes in the next event.
     pub fn event(&mut self, event: &Event) {
+        if !self.usual_change(event) {
+            self.any(event);
+        }
+    }
+
+    #[inline(never)]
+    fn any(&mut self, event: &Event) {
         let at = self.arrive(event);
         match event.what {
             What::RunState { vcpu, from, to } => self.run_state(at, vcpu, from, to),

@@ -1,5 +1,7 @@
 //! Lanes of physical cores: whom each carries.
 
+use std::hint::select_unpredictable;
+
 use super::{At, Timeline};
 use crate::store::{Cause, Flags, Party, Span, State};
 
@@ -12,15 +14,32 @@ pub(super) struct Core {
     pub(super) current: Party,
     /// Its last event.
     pub(super) last: u64,
-    left: Option<Left>,
+    left: Left,
 }
 
-/// Somebody left the core, and the record of whoever came next has not been seen.
+/// Whether somebody left the core, and the record of whoever came next has not been seen.
+///
+/// Not an `Option`: that would be chosen, and copied, as a whole and through memory, which waits for its parts to be stored.
 #[derive(Clone, Copy, Debug)]
 struct Left {
+    somebody: bool,
     time: u64,
     /// Whom it was taken from.
     preempted: Party,
+}
+
+impl Left {
+    const NOBODY: Self = Self {
+        somebody: false,
+        time: 0,
+        preempted: Party::NONE,
+    };
+
+    /// When somebody left, else this time.
+    #[inline]
+    fn time_or(self, time: u64) -> u64 {
+        select_unpredictable(self.somebody, self.time, time)
+    }
 }
 
 impl Default for Core {
@@ -29,18 +48,19 @@ impl Default for Core {
             lane: Party::NONE,
             current: Party::NONE,
             last: 0,
-            left: None,
+            left: Left::NOBODY,
         }
     }
 }
 
 impl Timeline {
     /// A core carries this vCPU from now on, or from when the one before left it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn occupy(&mut self, at: At, vcpu: u16) {
         let core = &mut self.cores[usize::from(at.pcpu)];
-        let left = core.left.take();
-        let same = core.current == Party(vcpu) && left.is_none();
+        let left = core.left;
+        core.left.somebody = false;
+        let same = core.current == Party(vcpu) && !left.somebody;
         core.current = Party(vcpu);
         let lane = core.lane;
         if let (false, Some(lane)) = (same, lane.get()) {
@@ -51,21 +71,21 @@ impl Timeline {
     /// A core idles from now on, or from when the vCPU before left it.
     pub(super) fn idle(&mut self, at: At) {
         let core = &mut self.cores[usize::from(at.pcpu)];
-        let left = core.left.take();
+        let left = std::mem::replace(&mut core.left, Left::NOBODY);
         core.current = Party::NONE;
         let Some(lane) = core.lane.get() else { return };
-        if self.writer.open(lane).state() == State::Blocked && left.is_none() {
+        if self.writer.open(lane).state() == State::Blocked && !left.somebody {
             return;
         }
-        let start = left.map_or(at.time, |left| left.time);
+        let start = left.time_or(at.time);
         self.writer
             .push(lane, Span::new(start, State::Blocked, Party::NONE));
     }
 
-    fn come(&mut self, at: At, lane: u16, left: Option<Left>, vcpu: Party) {
-        let start = left.map_or(at.time, |left| left.time);
-        let mut span = Span::new(start, State::Running, vcpu);
-        let victim = left.and_then(|left| left.preempted.get());
+    #[inline(always)]
+    fn come(&mut self, at: At, lane: u16, left: Left, vcpu: Party) {
+        let mut span = Span::new(left.time_or(at.time), State::Running, vcpu);
+        let victim = left.preempted.get().filter(|_| left.somebody);
         if let Some(victim) = victim.filter(|victim| Party(*victim) != vcpu) {
             span = span.caused(Cause::Preempted, Party(victim), Party(at.pcpu));
             self.blame(victim, vcpu, at.pcpu);
@@ -82,18 +102,18 @@ impl Timeline {
     }
 
     /// A vCPU leaves the core that carries it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn leave(&mut self, time: u64, pcpu: u16, vcpu: u16, preempted: bool) {
         let Some(core) = self.cores.get_mut(usize::from(pcpu)) else {
             return;
         };
-        if core.current == Party(vcpu) {
-            core.current = Party::NONE;
-            core.left = Some(Left {
-                time,
-                preempted: if preempted { Party(vcpu) } else { Party::NONE },
-            });
-        }
+        let victim = select_unpredictable(preempted, Party(vcpu), Party::NONE);
+        let leaves = core.current == Party(vcpu);
+        core.current = select_unpredictable(leaves, Party::NONE, core.current);
+        let left = &mut core.left;
+        left.somebody |= leaves;
+        left.time = select_unpredictable(leaves, time, left.time);
+        left.preempted = select_unpredictable(leaves, victim, left.preempted);
     }
 
     /// The core in or out of the hypervisor, on behalf of the vCPU it carries.
@@ -126,7 +146,7 @@ impl Timeline {
     /// What a core does is not known from `since` on.
     pub(super) fn forget(&mut self, pcpu: u16, since: u64, state: State) {
         let core = &mut self.cores[usize::from(pcpu)];
-        let left = core.left.take().map_or(since, |left| left.time);
+        let left = std::mem::replace(&mut core.left, Left::NOBODY).time_or(since);
         core.current = Party::NONE;
         if let Some(lane) = core.lane.get() {
             let span = Span::new(since.min(left), state, Party::NONE);
@@ -137,7 +157,8 @@ impl Timeline {
     /// Ends the spans of cores that somebody left and nobody was seen to enter.
     pub(super) fn settle(&mut self) {
         for pcpu in 0..self.cores.len() {
-            if let Some(left) = self.cores[pcpu].left {
+            let left = self.cores[pcpu].left;
+            if left.somebody {
                 self.forget(pcpu as u16, left.time, State::Unknown);
             }
         }

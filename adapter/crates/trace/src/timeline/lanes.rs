@@ -35,6 +35,29 @@ pub(super) struct Hint {
     pub(super) guessed: bool,
 }
 
+impl Hint {
+    /// One more than there are states.
+    pub(super) const NUMBERS: usize = 5;
+
+    /// The number of the state it is about to go to, or the last.
+    #[inline]
+    pub(super) fn number(self) -> usize {
+        self.to.map_or(Self::NUMBERS - 1, |state| state as usize)
+    }
+}
+
+impl Lanes {
+    /// The lane of a vCPU that has one of its own already.
+    #[inline]
+    pub(super) fn known(&self, vcpu: Vcpu) -> Option<u16> {
+        self.vcpus.get(key(vcpu))
+    }
+}
+
+fn key(vcpu: Vcpu) -> u64 {
+    u64::from(vcpu.guest.0) << 32 | u64::from(vcpu.index)
+}
+
 impl Timeline {
     /// The lane of a vCPU, made when it is first seen; the others' when there are too many. `None` for an idle vCPU.
     #[inline]
@@ -42,7 +65,7 @@ impl Timeline {
         if vcpu.guest == IDLE {
             return None;
         }
-        let key = u64::from(vcpu.guest.0) << 32 | u64::from(vcpu.index);
+        let key = key(vcpu);
         match self.lanes.vcpus.get(key) {
             Some(lane) => Some(lane),
             None => self.new_vcpu(vcpu, key),

@@ -16,28 +16,33 @@ struct Slot {
 
 const PROBES: usize = 32;
 
+/// Slots to a key, at least: with few in use two keys seldom meet, and which key comes next cannot be predicted.
+const SPARSE: usize = 8;
+
 impl Table {
-    /// The lane of a key.
+    /// The lane of a key, nearly always in the first place.
     #[inline]
     pub(super) fn get(&self, key: u64) -> Option<u16> {
         let mask = self.slots.len().checked_sub(1)?;
-        let mut place = hash(key) & mask;
-        for _ in 0..PROBES {
-            let slot = &self.slots[place];
-            if slot.key == key && slot.lane != 0 {
-                return Some((slot.lane - 1) as u16);
-            }
-            if slot.lane == 0 {
-                return None;
-            }
-            place = (place + 1) & mask;
+        let slot = &self.slots[hash(key) & mask];
+        if slot.key == key && slot.lane != 0 {
+            return Some((slot.lane - 1) as u16);
         }
-        None
+        self.get_beyond(key, mask)
+    }
+
+    #[cold]
+    fn get_beyond(&self, key: u64, mask: usize) -> Option<u16> {
+        let first = hash(key);
+        let slots = (0..PROBES).map(|step| &self.slots[(first + step) & mask]);
+        let mut used = slots.take_while(|slot| slot.lane != 0);
+        let found = used.find(|slot| slot.key == key)?;
+        Some((found.lane - 1) as u16)
     }
 
     /// Whether there is a place for a new key. Makes room for it if needed, but not for the sake of one crowded spot.
     pub(super) fn has_room(&mut self, key: u64) -> bool {
-        if self.used * 2 >= self.slots.len() {
+        if self.used * SPARSE >= self.slots.len() {
             let more = (self.slots.len() * 2).max(64);
             let old = std::mem::replace(&mut self.slots, vec![Slot::default(); more]);
             self.used = 0;

@@ -1,9 +1,16 @@
 //! Lanes of vCPUs: running, runnable, blocked, offline, in the hypervisor.
+//!
+//! Nearly all records are changes of run state, and which change of which vCPU comes next cannot be predicted: a branch that
+//! depends on it costs as much as the rest of the work together. So what goes into a span is selected and looked up, not
+//! branched for, on the way of a change that agrees with what was known.
+
+use std::hint::select_unpredictable;
 
 use machine::Vcpu;
 
+use super::lanes::Hint;
 use super::{At, Timeline};
-use crate::event::RunState;
+use crate::event::{Event, RunState, What};
 use crate::store::{Cause, Flags, Mark, Party, Point, Span, State};
 
 impl From<RunState> for State {
@@ -18,6 +25,44 @@ impl From<RunState> for State {
 }
 
 impl Timeline {
+    /// Does what [`run_state`](Self::run_state) does for the usual change, without asking anything twice: of a vCPU that was left in
+    /// the state the record says, on this core if on any. Tells whether it was one; if not, nothing was done.
+    #[inline(always)]
+    pub(super) fn usual_change(&mut self, event: &Event) -> bool {
+        let What::RunState { vcpu, from, to } = event.what else {
+            return false;
+        };
+        let at = At {
+            time: event.time.0,
+            pcpu: event.pcpu.0,
+        };
+        let Some(lane) = self.lanes.known(vcpu) else {
+            return false;
+        };
+        let Some(core) = self.cores.get_mut(usize::from(at.pcpu)) else {
+            return false;
+        };
+        let open = self.writer.open(lane);
+        let was_here = (from != RunState::Running) | (open.party() == Party(at.pcpu));
+        let as_left = open.state() as u8 == from as u8;
+        let in_order = (at.time >= self.now) & (core.lane != Party::NONE) & self.has_run_states;
+        if !(was_here & as_left & in_order & (from != to)) {
+            return false;
+        }
+        core.last = at.time;
+        self.now = at.time;
+        self.notices.events += 1;
+        match to {
+            RunState::Running => {
+                self.take_hint(lane);
+                self.begins(at, lane, open);
+                self.occupy(at, lane);
+            }
+            _ => self.stops(at, lane, to),
+        }
+        true
+    }
+
     pub(super) fn run_state(&mut self, at: At, vcpu: Vcpu, from: RunState, to: RunState) {
         self.has_run_states = true;
         let Some(lane) = self.vcpu_lane(vcpu) else {
@@ -80,13 +125,19 @@ impl Timeline {
         let same = open.party() == Party(at.pcpu);
         if !(same && open.state().on_core()) {
             self.move_away(at, lane, open);
-            let mut span = Span::new(at.time, State::Running, Party(at.pcpu));
-            if !same && open.party() != Party::NONE {
-                span = span.flagged(Flags::MIGRATED);
-            }
-            self.writer.push(lane, span);
+            self.begins(at, lane, open);
         }
         self.occupy(at, lane);
+    }
+
+    /// A vCPU that did something else begins to run.
+    #[inline(always)]
+    fn begins(&mut self, at: At, lane: u16, open: Span) {
+        let mut span = Span::new(at.time, State::Running, Party(at.pcpu));
+        if open.party() != Party(at.pcpu) && open.party() != Party::NONE {
+            span = span.flagged(Flags::MIGRATED);
+        }
+        self.writer.push(lane, span);
     }
 
     /// A vCPU that turns up on one core has left the other.
@@ -98,30 +149,21 @@ impl Timeline {
         }
     }
 
+    #[inline(always)]
     fn stops(&mut self, at: At, lane: u16, to: RunState) {
         let open = self.writer.open(lane);
         let hint = self.take_hint(lane);
         let ran = open.state().on_core();
-        let carried = self.cores[usize::from(at.pcpu)].current == Party(lane);
-        let party = if ran || carried {
-            Party(at.pcpu)
-        } else {
-            open.party()
-        };
-        let cause = cause(ran || carried, hint.to, to);
-        let (by, pcpu) = self.originator(at);
-        let by = if cause == Cause::Woken {
-            by
-        } else {
-            Party::NONE
-        };
+        let (current, pcpu) = self.originator(at);
+        let was_here = ran | (current == Party(lane));
+        let party = select_unpredictable(was_here, pcpu, open.party());
+        let cause = CAUSES[usize::from(was_here)][hint.number()][to as usize];
+        let by = select_unpredictable(cause == Cause::Woken, current, Party::NONE);
         let span = Span::new(at.time, to.into(), party).caused(cause, by, pcpu);
         self.writer.push(lane, span);
-        let carrier = match open.party().get() {
-            Some(carrier) if ran => carrier,
-            _ => at.pcpu,
-        };
-        self.leave(at.time, carrier, lane, cause == Cause::Preempted);
+        let on_another = ran & (open.party() != Party::NONE);
+        let carrier = select_unpredictable(on_another, open.party(), pcpu);
+        self.leave(at.time, carrier.0, lane, cause == Cause::Preempted);
     }
 
     /// The scheduler let it go on: it runs here.
@@ -212,15 +254,36 @@ impl Timeline {
     }
 }
 
+/// By whether the vCPU ran, [`Hint::number`] and the new state.
+static CAUSES: [[[Cause; 4]; Hint::NUMBERS]; 2] = {
+    let mut causes = [[[Cause::Unstated; 4]; Hint::NUMBERS]; 2];
+    let mut case = 0;
+    while case < 8 * Hint::NUMBERS {
+        let (ran, hint, to) = (case % 2, case / 8, case / 2 % 4);
+        let hinted = if hint < 4 { Some(STATES[hint]) } else { None };
+        causes[ran][hint][to] = cause(ran == 1, hinted, STATES[to]);
+        case += 1;
+    }
+    causes
+};
+
+/// By number.
+const STATES: [RunState; 4] = [
+    RunState::Running,
+    RunState::Runnable,
+    RunState::Blocked,
+    RunState::Offline,
+];
+
 /// Why a vCPU goes where it goes: it `ran` until now, and may have said where it is about to go.
-fn cause(ran: bool, hint: Option<RunState>, to: RunState) -> Cause {
-    match to {
-        RunState::Runnable if !ran => Cause::Woken,
-        RunState::Runnable if hint == Some(RunState::Runnable) => Cause::Yielded,
-        RunState::Runnable => Cause::Preempted,
-        RunState::Blocked if hint == Some(RunState::Offline) => Cause::Slept,
-        RunState::Blocked if ran => Cause::Waits,
-        RunState::Offline => Cause::Slept,
+const fn cause(ran: bool, hint: Option<RunState>, to: RunState) -> Cause {
+    match (to, hint) {
+        (RunState::Runnable, _) if !ran => Cause::Woken,
+        (RunState::Runnable, Some(RunState::Runnable)) => Cause::Yielded,
+        (RunState::Runnable, _) => Cause::Preempted,
+        (RunState::Blocked, Some(RunState::Offline)) => Cause::Slept,
+        (RunState::Blocked, _) if ran => Cause::Waits,
+        (RunState::Offline, _) => Cause::Slept,
         _ => Cause::Unstated,
     }
 }
