@@ -225,30 +225,42 @@ impl Making {
             time: first.time,
             ..event
         };
-        making.feed(early.into_iter().map(late).chain([first]));
-        let mut step = FIRST_LOOK;
-        while making.feed(events.by_ref().take(step)) == step {
-            step *= 2;
-            making.timeline.publish().map_err(no_room)?;
-            watch(&making.timeline);
-        }
+        early
+            .into_iter()
+            .map(late)
+            .chain([first])
+            .for_each(|event| making.take(&event));
+        let (mut until_look, mut step) = (FIRST_LOOK, FIRST_LOOK);
+        let mut published = Ok(());
+        // Handed in by those who merge, which is quicker than asking for each; after a failure the rest is passed over.
+        events.for_each(|event| {
+            if published.is_err() {
+                return;
+            }
+            making.take(&event);
+            until_look -= 1;
+            if until_look == 0 {
+                step *= 2;
+                until_look = step;
+                published = making.timeline.publish();
+                if published.is_ok() {
+                    watch(&making.timeline);
+                }
+            }
+        });
+        published.map_err(no_room)?;
         Ok(making)
     }
 
-    /// Takes events in, and tells how many there were.
-    fn feed(&mut self, events: impl Iterator<Item = Event>) -> usize {
-        let mut count = 0;
-        for event in events {
-            self.timeline.event(&event);
-            self.classes.count(&event);
-            if let What::Unreadable { reason, bytes } = event.what {
-                let gaps = self.about.unreadable.entry(reason.to_string());
-                let gaps = gaps.or_default();
-                *gaps = (gaps.0 + 1, gaps.1 + u64::from(bytes));
-            }
-            count += 1;
+    #[inline]
+    fn take(&mut self, event: &Event) {
+        self.timeline.event(event);
+        self.classes.count(event);
+        if let What::Unreadable { reason, bytes } = event.what {
+            let gaps = self.about.unreadable.entry(reason.to_string());
+            let gaps = gaps.or_default();
+            *gaps = (gaps.0 + 1, gaps.1 + u64::from(bytes));
         }
-        count
     }
 
     fn name_tasks(&mut self, guest: GuestId, tasks: &BTreeMap<u32, String>) {
