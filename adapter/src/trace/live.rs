@@ -71,7 +71,7 @@ impl Live {
         self.settle(true)?;
         for loss in untold {
             // Before its first record, it happened before the recording.
-            let Some(position) = self.positions.get_mut(&loss.pcpu) else {
+            let Some((position, _)) = self.cores.get_mut(&loss.pcpu) else {
                 continue;
             };
             if position.time > Ticks(0) {
