@@ -9,10 +9,11 @@ mod ranges;
 mod view;
 mod walk;
 
+pub use crate::arch::aarch64::descriptor::Field;
 pub use crate::arch::aarch64::regime::{Regime, Stage1, Stage2};
 pub use ranges::Ranges;
 pub use view::View;
-pub use walk::{DescriptorKind, Step, Walk};
+pub use walk::{Decoded, DescriptorKind, Step, Walk};
 
 use crate::arch::aarch64::paging::{Cause, Hole, Leaf};
 use crate::arch::aarch64::regime::Range;

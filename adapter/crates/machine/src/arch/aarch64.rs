@@ -1,5 +1,6 @@
 //! Armv8-A in AArch64 state.
 
+pub mod descriptor;
 pub mod insn;
 pub mod paging;
 pub mod regime;

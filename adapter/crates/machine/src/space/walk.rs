@@ -1,7 +1,9 @@
 //! A walk told step by step, for whoever asks why an address leads where it does.
 
 use super::{AddressSpace, Translation};
+use crate::arch::aarch64::descriptor::{self, Field, FirstStage};
 pub use crate::arch::aarch64::paging::DescriptorKind;
+use crate::arch::aarch64::paging::Tables;
 use crate::{Ipa, MemoryFault, Pa, PhysicalMemory, Va};
 
 /// One descriptor that was read.
@@ -34,6 +36,15 @@ pub struct Walk {
     pub outcome: Result<Translation, MemoryFault>,
 }
 
+/// What a descriptor says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decoded {
+    /// The next table, or the first byte of the block or page: an output address of the step's stage. `None` when it is invalid.
+    pub output: Option<u64>,
+    /// Its other fields.
+    pub fields: Vec<Field>,
+}
+
 impl AddressSpace {
     /// Translates one address and explains how.
     #[must_use]
@@ -43,5 +54,40 @@ impl AddressSpace {
             .resolve(memory, va, &mut |step| steps.push(step))
             .map_err(|gap| gap.fault);
         Walk { va, steps, outcome }
+    }
+
+    /// What the descriptor of a step says; nothing for a step that is not of this address space.
+    /// `forced_write_back` is HCR_EL2.FWB, which changes what MemAttr of stage 2 means.
+    #[must_use]
+    pub fn decode(&self, step: &Step, forced_write_back: bool) -> Decoded {
+        let Step {
+            level, descriptor, ..
+        } = *step;
+        let decoded = |tables: &Tables, fields| Decoded {
+            output: tables.output(level, descriptor),
+            fields,
+        };
+        match (step.stage, &self.stage1, &self.stage2) {
+            (1, Some(stage1), _) => {
+                let Ok((range, _)) = stage1.range_of(step.input) else {
+                    return Decoded::default();
+                };
+                let regime = FirstStage {
+                    has_el0: stage1.has_upper(),
+                    flat_permissions: range.flat_permissions,
+                    mair: stage1.mair,
+                };
+                let fields = descriptor::stage1(&range.tables, level, descriptor, regime);
+                decoded(&range.tables, fields)
+            }
+            (2, _, Some(stage2)) => {
+                let Ok(tables) = stage2.tables() else {
+                    return Decoded::default();
+                };
+                let fields = descriptor::stage2(&tables, level, descriptor, forced_write_back);
+                decoded(&tables, fields)
+            }
+            _ => Decoded::default(),
+        }
     }
 }

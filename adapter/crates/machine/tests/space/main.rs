@@ -2,6 +2,7 @@
 
 mod builder;
 mod current;
+mod descriptor;
 mod model;
 mod ranges;
 mod stage1;

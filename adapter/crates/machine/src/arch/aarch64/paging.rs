@@ -140,12 +140,8 @@ impl Tables {
         loop {
             let descriptor = fetch(level, table | self.entry_offset(level, input))
                 .map_err(|fault| self.hole(level, input, 0, Cause::Fetch(fault)))?;
-            let next = match self.kind(level, descriptor) {
-                DescriptorKind::Invalid => {
-                    return Err(self.hole(level, input, descriptor, Cause::Invalid));
-                }
-                DescriptorKind::Table => self.address(descriptor, self.granule.bits()),
-                DescriptorKind::Leaf => self.address(descriptor, self.span_bits(level)),
+            let Some(next) = self.output(level, descriptor) else {
+                return Err(self.hole(level, input, descriptor, Cause::Invalid));
             };
             if next & !low_mask(self.output_bits) != 0 {
                 return Err(self.hole(level, input, descriptor, Cause::AddressSize));
@@ -156,6 +152,15 @@ impl Tables {
             hierarchy.restrict(descriptor);
             table = next;
             level += 1;
+        }
+    }
+
+    /// Where a descriptor of `level` points: the next table, or the first byte of its block or page; `None` when it is invalid.
+    pub(crate) fn output(&self, level: i8, descriptor: u64) -> Option<u64> {
+        match self.kind(level, descriptor) {
+            DescriptorKind::Invalid => None,
+            DescriptorKind::Table => Some(self.address(descriptor, self.granule.bits())),
+            DescriptorKind::Leaf => Some(self.address(descriptor, self.span_bits(level))),
         }
     }
 
@@ -221,7 +226,7 @@ impl Tables {
     }
 
     /// log2 of the entries in a contiguous group, 0 where the bit means nothing (Arm ARM D8.7).
-    fn contiguous_bits(&self, level: i8) -> u32 {
+    pub(crate) fn contiguous_bits(&self, level: i8) -> u32 {
         match (self.granule, level) {
             (Granule::K4, 1..=3) => 4,
             (Granule::K16, 3) => 7,
