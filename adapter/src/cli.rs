@@ -56,6 +56,24 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Halt the machine, translate an address of a vCPU, tell every descriptor on the way, resume it.
+    #[command(allow_missing_positional = true)]
+    Translate {
+        #[command(flatten)]
+        machine: MachineArguments,
+        /// `0x…`, or a C expression, worked out in the innermost frame.
+        #[arg(value_name = "ADDRESS")]
+        address: String,
+        /// Whose address, by the VM's name or the hypervisor's number for it; the hypervisor's own when left out.
+        #[arg(long, value_name = "VM")]
+        vm: Option<String>,
+        /// Of which vCPU (of the hypervisor: pCPU).
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        vcpu: u32,
+        /// Print JSON (schemas/translate.schema.json).
+        #[arg(long)]
+        json: bool,
+    },
     /// Halt the machine, save memory and registers to a file that can be attached to as `snapshot:FILE`, resume it.
     Snapshot {
         #[command(flatten)]
@@ -155,6 +173,13 @@ async fn run(command: Command) -> Result<(), Failure> {
             vcpu,
             json,
         } => inspect::stack(&machine.config()?, vm.as_deref(), vcpu, json).await?,
+        Command::Translate {
+            machine,
+            address,
+            vm,
+            vcpu,
+            json,
+        } => inspect::translate(&machine.config()?, vm, vcpu, address, json).await?,
         Command::Snapshot { machine, output } => snapshot::save(&machine.config()?, output).await?,
         Command::Trace(command) => trace::run(command).await?,
         Command::Demo { xen } => {

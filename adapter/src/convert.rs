@@ -17,7 +17,13 @@ use crate::wire::Failure;
 /// An address on the wire: lower-case hexadecimal, since numbers are 32 bits in some clients.
 #[must_use]
 pub fn address(at: Va) -> String {
-    format!("{:#x}", at.0)
+    hexadecimal(at.0)
+}
+
+/// Any number on the wire that may need 64 bits.
+#[must_use]
+pub fn hexadecimal(number: u64) -> String {
+    format!("{number:#x}")
 }
 
 /// An address from the wire, moved by `offset` bytes.

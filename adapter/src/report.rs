@@ -1,5 +1,7 @@
 //! What commands print as JSON: plain structures with schema files in `schemas/`.
 
+pub mod translation;
+
 use engine::view::{
     FrameKind, FrameView, GroupId, GroupView, ImageView, SourceView, ThreadState, ThreadView,
 };

@@ -10,6 +10,7 @@ mod run;
 pub mod schedule;
 mod session;
 mod stack;
+pub mod translate;
 mod variables;
 
 use std::sync::Arc;
@@ -54,6 +55,7 @@ fn only_looks(command: &str) -> bool {
             | "source"
             | "disassemble"
             | "readMemory"
+            | "hvdap/translate"
     )
 }
 
@@ -114,6 +116,7 @@ async fn dispatch(session: &Arc<Session>, request: &Request) -> Answer {
         "hvdap/scheduleStats" => schedule::schedule_stats(session, request).await,
         "hvdap/subscribe" => custom::subscribe(session, request),
         "hvdap/traceControl" => schedule::control(session, request).await,
+        "hvdap/translate" => translate::translate(session, request).await,
         "hvdap/why" => schedule::why(session, request).await,
         unknown => Err(Failure::user(format!("unknown command `{unknown}`"))),
     }

@@ -8,9 +8,11 @@ use serde_json::{Map, Value, json};
 
 use crate::config::{Attach, Machine};
 use crate::hub::Standing;
+use crate::report::translation::Translation;
 use crate::report::{Loads, Stacks, Vms};
 use crate::requests::custom::{BreakpointStats, Groups, Subscribe};
 use crate::requests::schedule::{Because, TraceControl, Wanted, WantedStats, WantedWhy};
+use crate::requests::translate::Translate;
 use crate::trace::window::Schedule;
 use crate::trace::{info::Info, stats::Stats, why::Why};
 
@@ -77,6 +79,8 @@ fn schema_files_are_fresh() {
     check::<BreakpointStats>("breakpoint-stats");
     check::<Groups>("groups");
     check::<Subscribe>("subscribe");
+    check::<Translate>("translate.arguments");
+    check::<Translation>("translate");
     check::<TraceControl>("trace-control.arguments");
     check::<Standing>("trace-control");
     check::<Wanted>("schedule.arguments");

@@ -1,12 +1,13 @@
-//! `hvdap vms` and `hvdap stack`: a halt, looked at and left.
+//! `hvdap vms`, `hvdap stack` and `hvdap translate`: a halt, looked at and left.
 
 use std::fmt::Write;
 
 use engine::Engine;
-use engine::view::{FrameView, GroupView, ScopeKind, ThreadView};
+use engine::view::{FrameView, GroupId, GroupView, ScopeKind, ThreadView};
 
 use super::{print, to_json};
 use crate::config::Config;
+use crate::report::translation::{self, Translation};
 use crate::report::{self, Frame, Group, Stack, Stacks, State, Thread, Vms};
 use crate::visit;
 
@@ -55,12 +56,7 @@ pub(super) async fn stack(
             .filter(|thread| vcpu.is_none_or(|index| thread.index == index))
             .collect();
         if found.is_empty() {
-            return Err(match &wanted {
-                Some(wanted) => {
-                    format!("there is no such vCPU of a VM named `{wanted}`: see `hvdap vms`")
-                }
-                None => "there is no such vCPU: see `hvdap vms`".to_owned(),
-            });
+            return Err(no_such_vcpu(wanted.as_deref()));
         }
         Ok(found
             .into_iter()
@@ -74,6 +70,43 @@ pub(super) async fn stack(
     } else {
         stacks_text(&report).into_bytes()
     })
+}
+
+/// Translates an address of a vCPU; without a VM, of the hypervisor.
+pub(super) async fn translate(
+    config: &Config,
+    vm: Option<String>,
+    vcpu: u32,
+    address: String,
+    json: bool,
+) -> Result<(), String> {
+    let report = visit::visit(config, move |engine| {
+        let (mut groups, threads) = sorted(engine);
+        groups.retain(|group| match &vm {
+            Some(wanted) => is_named(group, wanted),
+            None => group.id == GroupId::HYPERVISOR,
+        });
+        let thread = in_order(&groups, &threads)
+            .find(|thread| thread.index == vcpu)
+            .ok_or_else(|| no_such_vcpu(vm.as_deref()))?;
+        let translation = engine.translate(thread.id, &address);
+        translation
+            .map(|translation| Translation::from(&translation))
+            .map_err(|error| error.message)
+    })
+    .await?;
+    print(&if json {
+        to_json(&report)?
+    } else {
+        translation::text(&report).into_bytes()
+    })
+}
+
+fn no_such_vcpu(vm: Option<&str>) -> String {
+    match vm {
+        Some(wanted) => format!("there is no such vCPU of a VM named `{wanted}`: see `hvdap vms`"),
+        None => "there is no such vCPU: see `hvdap vms`".to_owned(),
+    }
 }
 
 fn sorted(engine: &Engine) -> (Vec<GroupView>, Vec<ThreadView>) {

@@ -31,7 +31,15 @@ fn check(arguments: &[&str], status: i32, said: &str) {
 
 #[test]
 fn help_is_there_for_every_command() {
-    for command in ["dap", "vms", "stack", "snapshot", "demo", "completions"] {
+    for command in [
+        "dap",
+        "vms",
+        "stack",
+        "translate",
+        "snapshot",
+        "demo",
+        "completions",
+    ] {
         let output = adapter::run(&[command, "--help"]);
         assert!(output.status.success(), "{command}");
         assert!(output.stdout.len() > 50, "{command}");
@@ -53,6 +61,7 @@ fn wrong_use_has_status_two() {
     check(&[], 2, "");
     check(&["no-such-command"], 2, "no-such-command");
     check(&["vms"], 2, "TARGET");
+    check(&["translate"], 2, "ADDRESS");
     let record = ["trace", "record", "gdb:127.0.0.1:1"];
     check(&record, 2, "--output");
     check(

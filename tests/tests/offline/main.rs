@@ -6,3 +6,4 @@ mod hvtrace;
 mod imports;
 mod manners;
 mod trace;
+mod translating;

@@ -118,6 +118,21 @@ impl Engine {
             .map_err(EngineError::user)
     }
 
+    /// An expression whose value is a number or an address, as 64 bits.
+    pub(crate) fn evaluate_number(
+        &mut self,
+        group: GroupId,
+        frame: Option<FrameRef>,
+        expression: &str,
+    ) -> Result<u64, EngineError> {
+        let (operand, _) = self.operand(group, frame, expression)?;
+        let halt = Self::halt_of(&self.state)?;
+        operand
+            .scalar(halt)
+            .map(|scalar| scalar.as_int() as u64)
+            .map_err(EngineError::user)
+    }
+
     /// A log message with its `{expression}` parts worked out.
     pub(crate) fn interpolate(
         &mut self,

@@ -21,6 +21,7 @@ pub mod stack;
 mod step;
 mod stops;
 pub mod tracing;
+pub mod translation;
 pub mod view;
 
 pub use engine::{Engine, Handle, start};

@@ -12,6 +12,7 @@ mod running;
 mod session;
 mod steps;
 mod tracing;
+mod translation;
 
 #[path = "../../../symbols/tests/support/mod.rs"]
 mod support;

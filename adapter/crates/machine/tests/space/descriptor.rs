@@ -74,7 +74,7 @@ fn a_page_of_el1_and_el0() {
         attributes | 0b1010 << 55,
         "
 AttrIndx 1: Device-nGnRE (MAIR byte 0x04)
-NS 0: Secure, where that exists
+NS 0: Secure, if walked in Secure state
 AP[2:1] 0b01: read and write, from EL0 too
 SH 0b11: inner shareable
 AF 1: accessed
@@ -97,7 +97,7 @@ fn a_block_of_the_hypervisor() {
         attributes,
         "
 AttrIndx 0: Normal, write-back, read- and write-allocate (MAIR byte 0xff)
-NS 1: Non-secure
+NS 1: Non-secure, if walked in Secure state
 AP[2:1] 0b11: read only
 SH 0b10: outer shareable
 AF 0: never accessed: the first access faults, unless hardware sets the flag
@@ -180,7 +180,7 @@ fn table_descriptors_restrict_what_is_below() {
         false,
         1 << 63 | 0b11 << 61 | 1 << 60,
         "
-NSTable 1: Non-secure
+NSTable 1: Non-secure, if walked in Secure state
 APTable 0b11: no writes and no access from EL0 below
 UXNTable 1: EL0 never executes below
 PXNTable 0: no restriction below",
@@ -190,7 +190,7 @@ PXNTable 0: no restriction below",
         true,
         0b10 << 61 | 1 << 60,
         "
-NSTable 0: Secure
+NSTable 0: Secure, if walked in Secure state
 APTable 0b10: no writes below
 XNTable 1: never executable below
 TCR.HPD 1: APTable and the XNTable bits are ignored",

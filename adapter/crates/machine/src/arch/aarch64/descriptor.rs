@@ -89,7 +89,7 @@ fn table(bits: Bits, regime: FirstStage) -> Vec<Field> {
         _ => "no writes and no access from EL0 below",
     };
     let mut fields = vec![
-        bits.flag("NSTable", 63, "Secure", "Non-secure"),
+        secure_only("NSTable", bits, 63),
         named("APTable", format!("{:#04b}: {ap}", bits.field(61, 2))),
     ];
     let never = "never executable below";
@@ -122,7 +122,7 @@ fn first_leaf(tables: &Tables, level: i8, bits: Bits, regime: FirstStage) -> Vec
             "AttrIndx",
             format!("{index}: {memory} (MAIR byte {attribute:#04x})"),
         ),
-        bits.flag("NS", 5, "Secure, where that exists", "Non-secure"),
+        secure_only("NS", bits, 5),
         named("AP[2:1]", access(bits, regime)),
     ];
     fields.extend(shareability(tables, bits));
@@ -203,6 +203,16 @@ fn second_leaf(tables: &Tables, level: i8, bits: Bits, forced_write_back: bool) 
     ));
     fields.push(software(bits, 55, 4));
     fields
+}
+
+/// NS and NSTable choose between the two physical address spaces of Secure state, and are ignored elsewhere.
+fn secure_only(name: &'static str, bits: Bits, bit: u32) -> Field {
+    bits.flag(
+        name,
+        bit,
+        "Secure, if walked in Secure state",
+        "Non-secure, if walked in Secure state",
+    )
 }
 
 /// AP[2:1]; where there is no EL0, AP[1] means nothing (Arm ARM D8.4.1).
