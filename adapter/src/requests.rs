@@ -111,6 +111,7 @@ async fn dispatch(session: &Arc<Session>, request: &Request) -> Answer {
         "disassemble" => memory::disassemble(session, request).await,
         "readMemory" => memory::read(session, request).await,
         "hvdap/breakpointStats" => custom::breakpoint_stats(session).await,
+        "hvdap/focus" => custom::focus(session, request).await,
         "hvdap/groups" => custom::groups(session).await,
         "hvdap/schedule" => schedule::schedule(session, request).await,
         "hvdap/scheduleStats" => schedule::schedule_stats(session, request).await,

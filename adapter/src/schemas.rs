@@ -10,7 +10,7 @@ use crate::config::{Attach, Machine};
 use crate::hub::Standing;
 use crate::report::translation::Translation;
 use crate::report::{Loads, Stacks, Vms};
-use crate::requests::custom::{BreakpointStats, Groups, Subscribe};
+use crate::requests::custom::{BreakpointStats, Focus, Groups, Subscribe};
 use crate::requests::schedule::{Because, TraceControl, Wanted, WantedStats, WantedWhy};
 use crate::requests::translate::Translate;
 use crate::trace::window::Schedule;
@@ -79,6 +79,7 @@ fn schema_files_are_fresh() {
     check::<BreakpointStats>("breakpoint-stats");
     check::<Groups>("groups");
     check::<Subscribe>("subscribe");
+    check::<Focus>("focus.arguments");
     check::<Translate>("translate.arguments");
     check::<Translation>("translate");
     check::<TraceControl>("trace-control.arguments");

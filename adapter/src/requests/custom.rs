@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use engine::view::BreakpointView;
+use engine::view::{BreakpointView, StopCause, StopView};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::{Answer, DONE, body};
+use super::{Answer, DONE, Reply, body};
 use crate::connection::Session;
 use crate::report::{self, Group};
-use crate::wire::Request;
+use crate::wire::{Failure, Request};
 
 /// Body of `hvdap/breakpointStats`.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -53,6 +54,15 @@ pub struct Subscribe {
     pub events: bool,
 }
 
+/// Arguments of `hvdap/focus`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(title = "hvdap/focus, its arguments")]
+pub struct Focus {
+    /// The thread to look at, one of this session's.
+    pub thread_id: u32,
+}
+
 pub(super) async fn breakpoint_stats(session: &Arc<Session>) -> Answer {
     let machine = session.machine()?;
     let all = machine.link.call(|engine| engine.breakpoints()).await?;
@@ -82,6 +92,36 @@ pub(super) async fn groups(session: &Arc<Session>) -> Answer {
     body(Groups {
         groups: report::groups(&groups, &threads),
     })
+}
+
+/// Says the present halt again, in another thread of this session: the only way to turn an editor's eyes there.
+pub(super) async fn focus(session: &Arc<Session>, request: &Request) -> Answer {
+    let Focus { thread_id } = request.arguments()?;
+    let machine = session.machine()?;
+    let _in_order = machine.order.lock().await;
+    let asked = machine
+        .link
+        .call(|engine| (engine.stop().cloned(), engine.threads(None)));
+    let (stop, threads) = asked.await?;
+    let thread = threads
+        .iter()
+        .find(|thread| thread.id.0 == thread_id && session.shows(thread.group))
+        .ok_or_else(|| Failure::user(format!("thread {thread_id} is none of this session's")))?;
+    let stop = stop.ok_or_else(|| Failure::user("the machine is running: pause it first"))?;
+    // A breakpoint of another group has no number here.
+    let cause = match stop.cause {
+        cause if stop.group == thread.group => cause,
+        _ => StopCause::Paused,
+    };
+    let shown = StopView {
+        cause,
+        group: thread.group,
+        thread: thread.id,
+        description: stop.description,
+    };
+    session.peer.respond(request, Ok(Value::Null));
+    session.stopped(&shown, thread.id, true);
+    Ok(Reply::Answered)
 }
 
 pub(super) fn subscribe(session: &Session, request: &Request) -> Answer {
