@@ -9,6 +9,7 @@ mod memory;
 mod run;
 pub mod schedule;
 mod session;
+pub mod snapshot;
 mod stack;
 pub mod translate;
 mod variables;
@@ -115,6 +116,7 @@ async fn dispatch(session: &Arc<Session>, request: &Request) -> Answer {
         "hvdap/groups" => custom::groups(session).await,
         "hvdap/schedule" => schedule::schedule(session, request).await,
         "hvdap/scheduleStats" => schedule::schedule_stats(session, request).await,
+        "hvdap/snapshot" => snapshot::save(session, request).await,
         "hvdap/subscribe" => custom::subscribe(session, request),
         "hvdap/traceControl" => schedule::control(session, request).await,
         "hvdap/translate" => translate::translate(session, request).await,

@@ -12,6 +12,7 @@ use crate::report::translation::Translation;
 use crate::report::{Loads, Stacks, Vms};
 use crate::requests::custom::{BreakpointStats, Focus, Groups, Subscribe};
 use crate::requests::schedule::{Because, TraceControl, Wanted, WantedStats, WantedWhy};
+use crate::requests::snapshot::{Saved, Snapshot};
 use crate::requests::translate::Translate;
 use crate::trace::window::Schedule;
 use crate::trace::{info::Info, stats::Stats, why::Why};
@@ -80,6 +81,8 @@ fn schema_files_are_fresh() {
     check::<Groups>("groups");
     check::<Subscribe>("subscribe");
     check::<Focus>("focus.arguments");
+    check::<Snapshot>("snapshot.arguments");
+    check::<Saved>("snapshot");
     check::<Translate>("translate.arguments");
     check::<Translation>("translate");
     check::<TraceControl>("trace-control.arguments");

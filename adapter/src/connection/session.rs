@@ -1,6 +1,7 @@
 //! What is known of one client: who it is, what it shows, which numbers it was given; and what it is told.
 
 mod numbers;
+mod progress;
 mod told;
 
 use std::collections::{HashMap, HashSet};

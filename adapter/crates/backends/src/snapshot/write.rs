@@ -29,13 +29,26 @@ pub enum SnapshotError {
     #[error("{0} does not tell where RAM lies: give `ram` in the machine file")]
     RamUnknown(String),
     /// The file could not be written.
-    #[error("cannot write {}: {error}", path.display())]
+    #[error("cannot write {}: {error}{}", path.display(), advice(error))]
     File {
         /// The file.
         path: PathBuf,
         /// What the system said.
         error: io::Error,
     },
+}
+
+/// What to do about it, where that can be said.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull => "; free some space, or name a file on another disk",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "; name a file in a folder that you may write to"
+        }
+        io::ErrorKind::NotFound => "; make its folder first",
+        io::ErrorKind::IsADirectory => "; name a file",
+        _ => "",
+    }
 }
 
 /// Saves a halted target: all its RAM and the registers of every core. A name that ends in `.zst` compresses.
