@@ -15,6 +15,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::config::{self, Config};
 use crate::demo;
@@ -90,6 +91,10 @@ enum Command {
         /// On real Xen with two Linux guests instead (in the folder of the repository; needs QEMU).
         #[arg(long)]
         xen: bool,
+        /// Take no tour: write the target into this folder, with a saved halt and a machine file to attach with, and print JSON
+        /// {"machine": "…/hvdap.toml"}. Needs no other program.
+        #[arg(long, value_name = "DIR", conflicts_with = "xen")]
+        files: Option<PathBuf>,
     },
     /// Print a shell's completion script.
     Completions {
@@ -182,7 +187,14 @@ async fn run(command: Command) -> Result<(), Failure> {
         } => inspect::translate(&machine.config()?, vm, vcpu, address, json).await?,
         Command::Snapshot { machine, output } => snapshot::save(&machine.config()?, output).await?,
         Command::Trace(command) => trace::run(command).await?,
-        Command::Demo { xen } => {
+        Command::Demo {
+            files: Some(folder),
+            ..
+        } => {
+            let machine = demo::write_files(&folder).map_err(|error| error.to_string())?;
+            print(format!("{}\n", json!({ "machine": machine })).as_bytes())?;
+        }
+        Command::Demo { xen, files: None } => {
             let mut out = std::io::stdout();
             demo::run(xen, &mut out)
                 .await

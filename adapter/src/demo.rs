@@ -7,7 +7,7 @@ mod tour;
 mod xen;
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,14 @@ pub async fn run(on_xen: bool, out: &mut (dyn Write + Send)) -> Result<(), DemoE
     } else {
         embedded::run(out).await
     }
+}
+
+/// Writes the embedded target and its saved halt into a folder. Gives the machine file to attach with.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn write_files(folder: &Path) -> Result<PathBuf, DemoError> {
+    embedded::write_files(folder)
 }
 
 /// A machine this tour started. It ends with the tour.
@@ -93,8 +101,22 @@ fn has_qemu() -> bool {
     version.is_ok_and(|status| status.success())
 }
 
+/// Writes a file, and makes its folder first.
+fn write_file(path: &Path, bytes: &[u8]) -> Result<(), DemoError> {
+    let written = path
+        .parent()
+        .map_or(Ok(()), std::fs::create_dir_all)
+        .and_then(|()| std::fs::write(path, bytes));
+    written.map_err(|error| {
+        DemoError::new(format!(
+            "{} cannot be written: {error}; name a folder that you may write to",
+            path.display()
+        ))
+    })
+}
+
 /// A folder of this tour's own that is removed at its end.
-struct Scratch(std::path::PathBuf);
+struct Scratch(PathBuf);
 
 impl Scratch {
     fn new() -> Result<Self, DemoError> {
@@ -106,14 +128,7 @@ impl Scratch {
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), DemoError> {
-        let path = self.0.join(name);
-        let written = path
-            .parent()
-            .map_or(Ok(()), std::fs::create_dir_all)
-            .and_then(|()| std::fs::write(&path, bytes));
-        written.map_err(|error| {
-            DemoError::new(format!("{} cannot be written: {error}", path.display()))
-        })
+        write_file(&self.0.join(name), bytes)
     }
 }
 

@@ -1,11 +1,12 @@
-//! The tour on the embedded target.
+//! The embedded target: the tour on it, and its files for whoever wants to look by themselves.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use super::tour::{DemoError, Stops, Tour, say};
-use super::{QEMU, Scratch, Started, has_qemu};
+use super::{QEMU, Scratch, Started, has_qemu, write_file};
 
 /// How long the target runs before it is attached, so that its guests are at work.
 const WARM_UP: Duration = Duration::from_millis(1500);
@@ -15,6 +16,9 @@ macro_rules! embedded {
         &[$(($path, include_bytes!(concat!("../../demo/", $path)))),*]
     };
 }
+
+/// How its machine file connects, and how it does where only its saved halt is.
+const CONNECTS: (&str, &str) = ("gdb:unix:gdb.sock", "snapshot:halt.core.zst");
 
 /// Everything the tour needs, as it lies in `adapter/demo`.
 const FILES: &[(&str, &[u8])] = embedded![
@@ -60,6 +64,31 @@ const STOPS: Stops = Stops {
     breakpoint: ("blinky", "sample_store"),
     also_in: "courier",
 };
+
+/// Writes the target into a folder, which is made when it is missing: ELF files, sources, a saved halt, and a machine file that attaches
+/// to it. Files of the same names are overwritten. Gives the machine file.
+///
+/// # Errors
+/// The folder cannot be written.
+pub(super) fn write_files(folder: &Path) -> Result<PathBuf, DemoError> {
+    for (name, bytes) in FILES {
+        write_file(&folder.join(name), bytes)?;
+    }
+    let machine = folder.join("hvdap.toml");
+    write_file(&machine, saved_machine().as_bytes())?;
+    let whole = machine.canonicalize();
+    whole.map_err(|error| DemoError::new(format!("{} is gone: {error}", machine.display())))
+}
+
+/// The machine file, from its first section on, for the saved halt.
+fn saved_machine() -> String {
+    let text = include_str!("../../demo/hvdap.toml");
+    let (_, sections) = text.split_once("[target]").unwrap_or(("", text));
+    let sections = sections.replace(CONNECTS.0, CONNECTS.1);
+    format!(
+        "# The machine file of the target that comes with hvdap, at its saved halt.\n\n[target]{sections}"
+    )
+}
 
 pub(super) async fn run(out: &mut (dyn Write + Send)) -> Result<(), DemoError> {
     let scratch = Scratch::new()?;
@@ -117,4 +146,20 @@ pub(super) async fn run(out: &mut (dyn Write + Send)) -> Result<(), DemoError> {
     tour.leave().await?;
     drop(started);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_file_attaches_to_the_saved_halt() {
+        let text = saved_machine();
+        assert!(
+            text.contains("\n[target]\nconnect = \"snapshot:halt.core.zst\"\n"),
+            "{text}"
+        );
+        assert!(!text.contains("gdb"), "{text}");
+        assert_eq!(text.matches("[[vm]]").count(), 2);
+    }
 }
