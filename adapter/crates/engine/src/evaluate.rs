@@ -3,6 +3,7 @@
 //! The text's grammar is [`expression`](crate::expression)'s, the types and memory layouts are `symbols`'.
 
 mod arithmetic;
+mod context;
 mod names;
 mod operators;
 
@@ -19,7 +20,7 @@ use crate::groups::{Group, Groups, PlacedImage};
 use crate::halt::Halt;
 use crate::inspect::{Located, Node, frame_at, register_named, symbolise, typed_item};
 use crate::stack::Frame;
-use crate::view::{EngineError, FrameRef, GroupId, Item};
+use crate::view::{EngineError, FrameRef, GroupId, Item, ThreadId};
 
 /// What an expression came to.
 #[derive(Clone, Debug)]
@@ -42,6 +43,7 @@ struct Scene<'a> {
     space: AddressSpace,
     frames: &'a [Frame],
     frame: Option<usize>,
+    thread: Option<ThreadId>,
 }
 
 impl Engine {
@@ -186,6 +188,7 @@ impl Engine {
             space,
             frames: &frames,
             frame: frame.map(|at| at.index as usize),
+            thread: frame.map(|at| at.thread),
         };
         let is_type = |word: &str| {
             scene
@@ -409,6 +412,9 @@ impl Scene<'_> {
     }
 
     fn register(&self, name: &str) -> Result<Operand, String> {
+        if let Some(found) = self.context(name) {
+            return found;
+        }
         let index = self
             .frame
             .ok_or_else(|| "registers need a frame: select one".to_owned())?;
