@@ -5,5 +5,6 @@ mod embedded;
 mod hvtrace;
 mod imports;
 mod manners;
+mod requests;
 mod trace;
 mod translating;

@@ -2,7 +2,7 @@
 
 use machine::Register;
 
-use crate::fake::{Machine, Move, in_vm};
+use crate::fake::{Machine, Move, in_hypervisor, in_vm};
 use crate::identity::two_vms;
 use crate::session::{
     Wish, at, breakpoints, breakpoints_of, check, counts, happens, pause, resume,
@@ -241,4 +241,35 @@ fn a_refusal_is_told_once_and_taken_back() {
          run
          = 1 of 1: 0 hits, 0 filtered",
     );
+}
+
+#[test]
+fn a_condition_can_ask_whose_code_it_is() {
+    let check_stop = |condition: &'static str, stop: &str| {
+        let everyone = [
+            in_hypervisor(0, 0x1000),
+            in_vm(0, 1, 0x1000),
+            in_vm(1, 2, 0x1000),
+        ];
+        let wish = Wish {
+            at: 0x1000,
+            condition: Some(condition),
+            ..Wish::default()
+        };
+        let seen =
+            crate::session::transcript(two_vms().plan(everyone), [breakpoints([wish]), resume()]);
+        let told: Vec<&str> = seen
+            .iter()
+            .filter_map(|line| line.strip_prefix("> "))
+            .collect();
+        assert_eq!(told, ["continued", stop], "{condition}");
+    };
+    let second = "breakpoint in VM 2 (VMID 2), vCPU 0 on pCPU 1, EL1";
+    let hypervisor = "breakpoint in Hypervisor, pCPU 0, EL2";
+    for condition in ["$vmid == 2", "$GUEST == 2", "$pcpu == 1 && $vcpu == 0"] {
+        check_stop(condition, second);
+    }
+    for condition in ["$vmid == -1", "$el == 2", "$vcpu < 0"] {
+        check_stop(condition, hypervisor);
+    }
 }
