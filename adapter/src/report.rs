@@ -1,6 +1,9 @@
 //! What commands print as JSON: plain structures with schema files in `schemas/`.
 
+mod overview;
 pub mod translation;
+
+pub use overview::overview;
 
 use engine::view::{
     FrameKind, FrameView, GroupId, GroupView, ImageView, SourceView, ThreadState, ThreadView,
@@ -49,6 +52,9 @@ pub struct Group {
     pub images: Vec<Image>,
     /// vCPUs of a VM, pCPUs of the hypervisor.
     pub threads: Vec<Thread>,
+    /// How many breakpoints are installed in it, whoever set them, where that was looked up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub breakpoints: Option<usize>,
 }
 
 /// An image in a group.
@@ -59,7 +65,7 @@ pub struct Image {
     pub name: String,
     /// Build-id in hexadecimal, empty without one.
     pub build_id: String,
-    /// `DWARF` or `symbols only`.
+    /// `DWARF`, `symbols only`, or `loading` until its index is built.
     pub symbols: String,
     /// How far it was moved from its link address, in hexadecimal.
     pub slide: String,
@@ -91,6 +97,35 @@ pub struct Thread {
     /// The function that is, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub function: Option<String>,
+    /// Of a pCPU: whom it works for, where that was looked up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub carries: Option<Carries>,
+    /// Of a vCPU: nanoseconds it has been in its state, by the hypervisor's account, where it keeps one and that was looked up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_state_ns: Option<u64>,
+}
+
+/// Whom a pCPU works for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Carries {
+    /// Who.
+    pub who: Carried,
+    /// The vCPU's number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thread: Option<u32>,
+}
+
+/// For whom a pCPU can work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Carried {
+    /// A vCPU. In EL2 the pCPU executes the hypervisor on its behalf.
+    Vcpu,
+    /// Nobody.
+    Idle,
+    /// Cannot be told.
+    Unknown,
 }
 
 /// Where a vCPU is.
@@ -171,6 +206,7 @@ pub fn groups(groups: &[GroupView], threads: &[ThreadView]) -> Vec<Group> {
             vmid: group.vmid.map(|vmid| vmid.0),
             images: group.images.iter().map(Image::from).collect(),
             threads: of(group.id).map(Thread::from).collect(),
+            breakpoints: None,
         })
         .collect()
 }
@@ -205,6 +241,8 @@ impl From<&ThreadView> for Thread {
             el: None,
             pc: None,
             function: None,
+            carries: None,
+            in_state_ns: None,
         }
     }
 }

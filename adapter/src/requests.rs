@@ -5,6 +5,7 @@
 
 pub(crate) mod breakpoints;
 pub mod custom;
+pub mod machine;
 mod memory;
 mod run;
 pub mod schedule;
@@ -114,6 +115,7 @@ async fn dispatch(session: &Arc<Session>, request: &Request) -> Answer {
         "hvdap/breakpointStats" => custom::breakpoint_stats(session).await,
         "hvdap/focus" => custom::focus(session, request).await,
         "hvdap/groups" => custom::groups(session).await,
+        "hvdap/machine" => machine::overview(session).await,
         "hvdap/schedule" => schedule::schedule(session, request).await,
         "hvdap/scheduleStats" => schedule::schedule_stats(session, request).await,
         "hvdap/snapshot" => snapshot::save(session, request).await,

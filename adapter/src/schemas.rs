@@ -11,6 +11,7 @@ use crate::hub::Standing;
 use crate::report::translation::Translation;
 use crate::report::{Loads, Stacks, Vms};
 use crate::requests::custom::{BreakpointStats, Focus, Groups, Subscribe};
+use crate::requests::machine::MachineOverview;
 use crate::requests::schedule::{Because, TraceControl, Wanted, WantedStats, WantedWhy};
 use crate::requests::snapshot::{Saved, Snapshot};
 use crate::requests::translate::Translate;
@@ -81,6 +82,7 @@ fn schema_files_are_fresh() {
     check::<Groups>("groups");
     check::<Subscribe>("subscribe");
     check::<Focus>("focus.arguments");
+    check::<MachineOverview>("machine-overview");
     check::<Snapshot>("snapshot.arguments");
     check::<Saved>("snapshot");
     check::<Translate>("translate.arguments");

@@ -103,6 +103,15 @@ impl Config {
         self.vms.iter().any(|vm| vm.name.eq_ignore_ascii_case(name))
     }
 
+    /// The name of the VM an image is for; `None` for the hypervisor's.
+    #[must_use]
+    pub fn vm_of(&self, image: &ImageFile) -> Option<&str> {
+        match image.slot {
+            Slot::Hypervisor => None,
+            Slot::Vm(index) => self.vms.get(index).map(|vm| vm.name.as_str()),
+        }
+    }
+
     /// A message that begins with an image's name, with the place where the user named that image before it.
     #[must_use]
     pub fn with_place(&self, text: &str) -> String {

@@ -149,6 +149,51 @@ fn whose_code_it_is_as_numbers() {
 }
 
 #[test]
+fn the_machine_at_a_glance() {
+    let snapshot = format!("snapshot:{}", demo().join("halt.core.zst").display());
+    let mut description = machine();
+    let ghost = json!({ "name": "ghost", "image": demo().join("hypervisor.elf") });
+    description["vm"].as_array_mut().expect("VMs").push(ghost);
+    let debugger = Debugger::attach(&snapshot, &description, Presentation::Flat);
+    let root = debugger.root();
+    let wanted = json!({ "breakpoints": [{ "name": "sample_store" }] });
+    root.request("setFunctionBreakpoints", wanted);
+
+    let body = root.request("hvdap/machine", json!({}));
+    assert_eq!(body["halted"], true);
+    assert_eq!(body["recording"]["recording"], false);
+    let missing =
+        json!([{ "name": "hypervisor.elf", "vm": "ghost", "place": "machine.vm[2].image" }]);
+    assert_eq!(body["missing"], missing);
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let groups = list(&body["groups"]);
+    let names: Vec<&Value> = groups.iter().map(|group| &group["name"]).collect();
+    assert_eq!(names, ["hvdemo", "blinky", "courier"]);
+    let installed: Vec<&Value> = groups.iter().map(|group| &group["breakpoints"]).collect();
+    assert_eq!(installed, [0, 1, 0]);
+    for group in &groups {
+        assert_eq!(group["images"][0]["symbols"], "DWARF", "{group}");
+        let name = group["name"].as_str().unwrap_or_default();
+        for thread in list(&group["threads"]) {
+            let top = debugger.top(name, thread["id"].as_i64().unwrap_or_default());
+            let at = top.address.map(|at| format!("{at:#x}"));
+            assert_eq!(thread["pc"], json!(at), "{thread}");
+            assert!(thread["function"].is_string(), "{thread}");
+            let level = if name == "hvdemo" { "EL2" } else { "EL1" };
+            assert_eq!(thread["el"] == level, !top.label, "{thread}");
+        }
+    }
+    // The cores work for the vCPUs that are said to be on them.
+    for core in list(&groups[0]["threads"]) {
+        assert_eq!(core["carries"]["who"], "vcpu", "{core}");
+        let vcpus = groups[1..].iter().flat_map(|group| list(&group["threads"]));
+        let mut on_it = vcpus.filter(|vcpu| vcpu["pcpu"] == core["index"]);
+        let vcpu = on_it.next().expect("a vCPU is on it");
+        assert_eq!(vcpu["id"], core["carries"]["thread"]);
+    }
+}
+
+#[test]
 fn a_breakpoint_names_the_vms_it_is_bound_in() {
     let debugger = attached(Presentation::Flat);
     let root = debugger.root();

@@ -174,6 +174,19 @@ impl Breakpoints {
         self.list.iter_mut().find(|one| one.id == id)
     }
 
+    /// Every breakpoint, with the groups in which it is installed.
+    #[must_use]
+    pub fn placed_views(&self, groups: &Groups) -> Vec<(BreakpointView, Vec<GroupId>)> {
+        let placed_in = |one: &Breakpoint| {
+            let all = one.locations.iter().map(|location| location.group);
+            all.collect::<BTreeSet<_>>().into_iter().collect()
+        };
+        self.list
+            .iter()
+            .map(|one| (one.view(groups), placed_in(one)))
+            .collect()
+    }
+
     /// Every breakpoint, for the border.
     #[must_use]
     pub fn views(&self, groups: &Groups) -> Vec<BreakpointView> {

@@ -3,7 +3,7 @@
 //! Everything that happens is an [`Input`]. Requests are closures run on the engine's thread, so they may read a halt
 //! and never race with a stop. The engine never blocks on a running target: back ends deliver a stop as an input.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -16,6 +16,7 @@ use crate::breakpoints::Breakpoints;
 use crate::groups::Groups;
 use crate::halt::Halt;
 use crate::images::Images;
+use crate::overview::Whereabouts;
 use crate::passing::Passing;
 use crate::setup::{Setup, Slot};
 use crate::stack::{self, Frame, Stacks};
@@ -87,6 +88,8 @@ pub struct Engine {
     pub(crate) breakpoints: Breakpoints,
     pub(crate) stepping: Option<Stepping>,
     pub(crate) stacks: Stacks,
+    /// As of the last survey, once somebody asked.
+    pub(crate) whereabouts: HashMap<ThreadId, Whereabouts>,
     pub(crate) armed: BTreeSet<Trap>,
     /// The cores whose trap was dealt with: each has to be stepped over that instruction before the rest runs.
     pub(crate) at_trap: BTreeMap<Pcpu, Trap>,
@@ -134,6 +137,7 @@ impl Engine {
             breakpoints: Breakpoints::default(),
             stepping: None,
             stacks: Stacks::default(),
+            whereabouts: HashMap::new(),
             armed: BTreeSet::new(),
             at_trap: BTreeMap::new(),
             passing: Passing::default(),
@@ -353,6 +357,7 @@ impl Engine {
             return;
         }
         let survey = self.hypervisor.survey(halt);
+        self.whereabouts.clear();
         let notes = survey.notes.clone();
         let changes = self.groups.update(survey, &self.setup);
         let mut settled = self.images.settle_vms(halt, &self.setup, &mut self.groups);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use awareness::{Guest, MachineView, Placement, Provenance, RunState, Survey, VcpuState};
+use awareness::{Guest, MachineView, OnCore, Placement, Provenance, RunState, Survey, VcpuState};
 use machine::space::{AddressSpace, Stage2};
 use machine::{GuestId, Pcpu, Registers, Va, Vcpu, Vmid};
 use symbols::source_map::SourceMap;
@@ -126,10 +126,10 @@ impl Group {
         let images = self.images.iter().map(|placed| ImageView {
             name: placed.image.name().to_owned(),
             build_id: placed.image.build_id_text(),
-            symbols: if placed.image.has_dwarf() {
-                "DWARF"
-            } else {
-                "symbols only"
+            symbols: match (placed.image.is_prepared(), placed.image.has_dwarf()) {
+                (false, _) => "loading",
+                (true, true) => "DWARF",
+                (true, false) => "symbols only",
             },
             slide: placed.slide(),
             evidence: placed.placement.evidence.to_string(),
@@ -176,6 +176,8 @@ pub struct Groups {
     thread_ids: HashMap<Who, ThreadId>,
     /// The newest VM's number: none is given twice.
     last: u32,
+    /// Whom each core works for, as of the last survey.
+    on_core: Vec<OnCore>,
 }
 
 /// What a survey changed.
@@ -280,6 +282,13 @@ impl Groups {
         })
     }
 
+    /// Whom a core works for, by the hypervisor's own word at the last survey.
+    #[must_use]
+    pub fn carried_by(&self, core: Pcpu) -> OnCore {
+        let known = self.on_core.get(usize::from(core.0)).copied();
+        known.unwrap_or(OnCore::Unknown)
+    }
+
     /// The VM whose stage 2 `VTTBR_EL2` selects. The tag and the table must both agree: tags are recycled.
     #[must_use]
     pub fn by_vttbr(&self, vttbr: u64) -> Option<&Group> {
@@ -306,6 +315,7 @@ impl Groups {
     /// Takes over what a halt's survey found.
     pub fn update(&mut self, survey: Survey, setup: &Setup) -> Changes {
         let mut changes = Changes::default();
+        self.on_core = survey.on_core;
         let gone: Vec<GroupId> = self.list[1..]
             .iter()
             .filter(|group| {

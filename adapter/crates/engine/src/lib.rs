@@ -14,6 +14,7 @@ pub mod halt;
 pub mod images;
 mod inspect;
 mod listing;
+pub mod overview;
 mod passing;
 mod running;
 pub mod setup;

@@ -52,7 +52,7 @@ pub struct ImageView {
     pub name: String,
     /// Build-id in hexadecimal, empty when the file has none.
     pub build_id: String,
-    /// What is known of it: `DWARF`, or `symbols only`.
+    /// What is known of it: `DWARF`, `symbols only`, or `loading` until its index is built.
     pub symbols: &'static str,
     /// How far it was moved from its link address.
     pub slide: u64,

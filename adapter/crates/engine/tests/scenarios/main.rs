@@ -8,6 +8,7 @@ mod breakpoints;
 mod fake;
 mod identity;
 mod images;
+mod overview;
 mod running;
 mod session;
 mod steps;
