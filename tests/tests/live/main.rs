@@ -6,6 +6,7 @@ mod debian;
 mod headline;
 mod kaslr;
 mod looking;
+mod requests;
 mod schedule;
 mod snapshot;
 mod target;
