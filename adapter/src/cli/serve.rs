@@ -22,7 +22,7 @@ const GOODBYE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Serve TCP connections on this address; port 0 picks one. Printed to standard error.
+    /// Serve TCP connections on this address; port 0 picks one. `listening on ADDR` is printed to standard error once they are taken.
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
     /// End some seconds after the last connection ended, or when whoever started this ended.
