@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use machine::space::DescriptorKind;
 use machine::{AddressSpace, MemoryFault, Pa, PhysicalMemory, Regime, Stage1, Stage2, Va};
 use proptest::prelude::*;
 
@@ -89,6 +90,10 @@ proptest! {
         let noise = Noise(seed);
         let walk = space.walk(&noise, Va(va));
         prop_assert!(walk.steps.len() <= 5 * 6 + 5);
+        for step in &walk.steps {
+            let decoded = space.decode(step, seed % 2 == 1);
+            prop_assert_eq!(decoded.output.is_none(), step.kind == DescriptorKind::Invalid);
+        }
         if let Ok(found) = walk.outcome {
             prop_assert!(found.size > 0);
         }
