@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
+use journeys::demo::{folder, machine, saved_halt};
 use journeys::samples::Folder;
 use journeys::{Debugger, Presentation, adapter};
 use serde_json::{Value, json};
 
-use crate::embedded::{demo, machine};
 
 fn attached(presentation: Presentation) -> Debugger {
-    let snapshot = format!("snapshot:{}", demo().join("halt.core.zst").display());
+    let snapshot = saved_halt();
     Debugger::attach(&snapshot, &machine(), presentation)
 }
 
@@ -150,9 +150,9 @@ fn whose_code_it_is_as_numbers() {
 
 #[test]
 fn the_machine_at_a_glance() {
-    let snapshot = format!("snapshot:{}", demo().join("halt.core.zst").display());
+    let snapshot = saved_halt();
     let mut description = machine();
-    let ghost = json!({ "name": "ghost", "image": demo().join("hypervisor.elf") });
+    let ghost = json!({ "name": "ghost", "image": folder().join("hypervisor.elf") });
     description["vm"].as_array_mut().expect("VMs").push(ghost);
     let debugger = Debugger::attach(&snapshot, &description, Presentation::Flat);
     let root = debugger.root();
@@ -212,7 +212,7 @@ fn a_breakpoint_names_the_vms_it_is_bound_in() {
     }
     assert_eq!(function("courier!memcpy"), "courier: memcpy");
 
-    let source = demo().join("src/memory.c");
+    let source = folder().join("src/memory.c");
     let line = journeys::machine::line_of(&source.display().to_string(), "*byte++ = *source++");
     let wanted = json!({ "source": { "path": source }, "breakpoints": [{ "line": line }] });
     let lines = message(&root.request("setBreakpoints", wanted));

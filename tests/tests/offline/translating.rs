@@ -1,12 +1,12 @@
 //! Where addresses lead: walks through both stages on the saved halt that comes with the program.
 
+use journeys::demo::{folder, machine, saved_halt};
 use journeys::{Debugger, Presentation, adapter};
 use serde_json::{Value, json};
 
-use crate::embedded::{demo, machine};
 
 fn attached() -> Debugger {
-    let snapshot = format!("snapshot:{}", demo().join("halt.core.zst").display());
+    let snapshot = saved_halt();
     Debugger::attach(&snapshot, &machine(), Presentation::Flat)
 }
 
@@ -82,8 +82,8 @@ fn the_step_that_fails_is_marked() {
 
 #[test]
 fn on_the_command_line() {
-    let snapshot = format!("snapshot:{}", demo().join("halt.core.zst").display());
-    let machine = demo().join("hvdap.toml").display().to_string();
+    let snapshot = saved_halt();
+    let machine = folder().join("hvdap.toml").display().to_string();
     let run = |more: &[&str]| {
         let common = ["translate", &snapshot, "sample", "--machine", &machine];
         adapter::run(&[&common[..], more].concat())
