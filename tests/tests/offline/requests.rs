@@ -8,7 +8,6 @@ use journeys::samples::Folder;
 use journeys::{Debugger, Presentation, adapter};
 use serde_json::{Value, json};
 
-
 fn attached(presentation: Presentation) -> Debugger {
     let snapshot = saved_halt();
     Debugger::attach(&snapshot, &machine(), presentation)

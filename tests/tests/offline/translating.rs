@@ -4,7 +4,6 @@ use journeys::demo::{folder, machine, saved_halt};
 use journeys::{Debugger, Presentation, adapter};
 use serde_json::{Value, json};
 
-
 fn attached() -> Debugger {
     let snapshot = saved_halt();
     Debugger::attach(&snapshot, &machine(), Presentation::Flat)
