@@ -1,0 +1,27 @@
+// Written by scripts/types.mjs from schemas/trace-control.schema.json.
+
+/**
+ * Body of `hvdap/traceControl`.
+ */
+export interface TraceControl {
+  /**
+   * Events so far.
+   */
+  events: number;
+  /**
+   * Records that the hypervisor lost for want of room.
+   */
+  lost: number;
+  /**
+   * What is recorded.
+   */
+  mask: number;
+  /**
+   * Recording is under way.
+   */
+  recording: boolean;
+  /**
+   * The buffers are emptied while the machine runs; else at halts only, so that records may be lost in between.
+   */
+  whileRunning: boolean;
+}

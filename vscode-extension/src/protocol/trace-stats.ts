@@ -1,0 +1,293 @@
+// Written by scripts/types.mjs from schemas/trace-stats.schema.json.
+
+/**
+ * Output of `hvdap trace stats --json`. Times are nanoseconds, moments such since the start of the trace.
+ */
+export interface TraceStats {
+  /**
+   * How much of it counts: without the debugger's halts, where they are cut.
+   */
+  countedNs: number;
+  /**
+   * Where the stretch begins.
+   */
+  fromNs: number;
+  /**
+   * How long the debugger held the machine in it.
+   */
+  haltedNs: number;
+  /**
+   * By core.
+   */
+  pcpus: Core[];
+  /**
+   * Who took a core from whom, the longest waits first.
+   */
+  preemptions: Preemption[];
+  /**
+   * Where it ends.
+   */
+  toNs: number;
+  /**
+   * By vCPU.
+   */
+  vcpus: Row[];
+  /**
+   * By VM.
+   */
+  vms: Row[];
+}
+/**
+ * What a core did.
+ */
+export interface Core {
+  /**
+   * Its number.
+   */
+  pcpu: number;
+  states: States;
+  /**
+   * How often it was given to another vCPU or to idle.
+   */
+  switches: number;
+}
+/**
+ * Time in each state: running is carrying a vCPU, blocked is idle.
+ */
+export interface States {
+  /**
+   * Waited for an event. A core: idle.
+   */
+  blocked: number;
+  /**
+   * In the hypervisor on its behalf, where the trace tells.
+   */
+  hypervisor: number;
+  /**
+   * Records were lost.
+   */
+  lost: number;
+  /**
+   * Paused, shut down or not started.
+   */
+  offline: number;
+  /**
+   * Wanted a core and had none: steal time.
+   */
+  runnable: number;
+  /**
+   * On a core.
+   */
+  running: number;
+  /**
+   * Nothing is known.
+   */
+  unknown: number;
+}
+/**
+ * One taking a core from another.
+ */
+export interface Preemption {
+  /**
+   * Who got the core, where known.
+   */
+  by?: string;
+  /**
+   * How often.
+   */
+  count: number;
+  /**
+   * Who had to wait.
+   */
+  victim: string;
+  /**
+   * How long the victim waited, in all.
+   */
+  waitedNs: number;
+}
+/**
+ * What a vCPU, or all vCPUs of a VM together, did.
+ */
+export interface Row {
+  /**
+   * How often it ran on another core than before.
+   */
+  migrations: number;
+  /**
+   * `DomU`, `DomU/0`.
+   */
+  name: string;
+  offCore: Distribution;
+  runs: Distribution1;
+  states: States1;
+  /**
+   * How many vCPUs it is about.
+   */
+  vcpus: number;
+  wakeToRun: Distribution2;
+}
+/**
+ * From the loss of its core until it ran again.
+ */
+export interface Distribution {
+  /**
+   * How many.
+   */
+  count: number;
+  /**
+   * Entry n counts those of at least 2ⁿ ticks and less than 2ⁿ⁺¹; entry 0 also those of none.
+   */
+  histogram: number[];
+  /**
+   * The longest.
+   */
+  maxNs: number;
+  /**
+   * Half are at most this.
+   */
+  p50Ns: number;
+  /**
+   * Nine in ten.
+   */
+  p90Ns: number;
+  /**
+   * Ninety-nine in a hundred.
+   */
+  p99Ns: number;
+  /**
+   * All together.
+   */
+  sumNs: number;
+  /**
+   * The longest ones, longest first.
+   */
+  worst: Worst[];
+}
+/**
+ * One that lasted.
+ */
+export interface Worst {
+  /**
+   * When it was over.
+   */
+  atNs: number;
+  /**
+   * When it was over, in ticks.
+   */
+  atTicks: number;
+  /**
+   * How long.
+   */
+  durationNs: number;
+  /**
+   * The vCPU.
+   */
+  who: string;
+}
+/**
+ * How long it kept a core.
+ */
+export interface Distribution1 {
+  /**
+   * How many.
+   */
+  count: number;
+  /**
+   * Entry n counts those of at least 2ⁿ ticks and less than 2ⁿ⁺¹; entry 0 also those of none.
+   */
+  histogram: number[];
+  /**
+   * The longest.
+   */
+  maxNs: number;
+  /**
+   * Half are at most this.
+   */
+  p50Ns: number;
+  /**
+   * Nine in ten.
+   */
+  p90Ns: number;
+  /**
+   * Ninety-nine in a hundred.
+   */
+  p99Ns: number;
+  /**
+   * All together.
+   */
+  sumNs: number;
+  /**
+   * The longest ones, longest first.
+   */
+  worst: Worst[];
+}
+/**
+ * Time in each state.
+ */
+export interface States1 {
+  /**
+   * Waited for an event. A core: idle.
+   */
+  blocked: number;
+  /**
+   * In the hypervisor on its behalf, where the trace tells.
+   */
+  hypervisor: number;
+  /**
+   * Records were lost.
+   */
+  lost: number;
+  /**
+   * Paused, shut down or not started.
+   */
+  offline: number;
+  /**
+   * Wanted a core and had none: steal time.
+   */
+  runnable: number;
+  /**
+   * On a core.
+   */
+  running: number;
+  /**
+   * Nothing is known.
+   */
+  unknown: number;
+}
+/**
+ * From a wake until it ran.
+ */
+export interface Distribution2 {
+  /**
+   * How many.
+   */
+  count: number;
+  /**
+   * Entry n counts those of at least 2ⁿ ticks and less than 2ⁿ⁺¹; entry 0 also those of none.
+   */
+  histogram: number[];
+  /**
+   * The longest.
+   */
+  maxNs: number;
+  /**
+   * Half are at most this.
+   */
+  p50Ns: number;
+  /**
+   * Nine in ten.
+   */
+  p90Ns: number;
+  /**
+   * Ninety-nine in a hundred.
+   */
+  p99Ns: number;
+  /**
+   * All together.
+   */
+  sumNs: number;
+  /**
+   * The longest ones, longest first.
+   */
+  worst: Worst[];
+}

@@ -1,0 +1,106 @@
+// Written by scripts/types.mjs from schemas/vms.schema.json.
+
+/**
+ * Output of `hvdap vms --json`.
+ */
+export interface Vms {
+  /**
+   * Thread groups, the hypervisor's first.
+   */
+  groups: Group[];
+  /**
+   * The target.
+   */
+  target: string;
+}
+/**
+ * The hypervisor or a VM.
+ */
+export interface Group {
+  /**
+   * The hypervisor's number for a VM (Xen: domain id).
+   */
+  guest?: number;
+  /**
+   * Its number while attached; 0 is the hypervisor.
+   */
+  id: number;
+  /**
+   * The images found to run in it.
+   */
+  images: Image[];
+  /**
+   * Its name.
+   */
+  name: string;
+  /**
+   * vCPUs of a VM, pCPUs of the hypervisor.
+   */
+  threads: Thread[];
+  /**
+   * The tag in `VTTBR_EL2` of a VM.
+   */
+  vmid?: number;
+}
+/**
+ * An image in a group.
+ */
+export interface Image {
+  /**
+   * Build-id in hexadecimal, empty without one.
+   */
+  buildId: string;
+  /**
+   * How it was found.
+   */
+  evidence: string;
+  /**
+   * File name.
+   */
+  name: string;
+  /**
+   * How far it was moved from its link address, in hexadecimal.
+   */
+  slide: string;
+  /**
+   * `DWARF` or `symbols only`.
+   */
+  symbols: string;
+}
+/**
+ * A vCPU or pCPU.
+ */
+export interface Thread {
+  /**
+   * `EL0` to `EL3`, where that was looked up.
+   */
+  el?: string;
+  /**
+   * The function that is, where known.
+   */
+  function?: string;
+  /**
+   * Its number while attached.
+   */
+  id: number;
+  /**
+   * The number in that.
+   */
+  index: number;
+  /**
+   * `vCPU 1`, `pCPU 0`.
+   */
+  name: string;
+  /**
+   * The instruction it is at, in hexadecimal, where that was looked up.
+   */
+  pc?: string;
+  /**
+   * The core it is on.
+   */
+  pcpu?: number;
+  /**
+   * Where it is.
+   */
+  state: 'running' | 'runnable' | 'blocked' | 'offline' | 'unknown';
+}

@@ -1,0 +1,2 @@
+/** The translation panel's page. */
+document.title = 'Translation';
