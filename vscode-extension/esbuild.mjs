@@ -1,6 +1,7 @@
 // Bundles the extension (for Node) and the pages of its panels (for a browser); with --tests the unit tests instead.
 import { readdirSync, rmSync } from 'node:fs';
 import * as esbuild from 'esbuild';
+import { served } from './scripts/served.mjs';
 
 const watch = process.argv.includes('--watch');
 const common = { bundle: true, minify: !watch, sourcemap: watch, target: 'es2022', logLevel: 'warning' };
@@ -14,7 +15,7 @@ const extension = {
   external: ['vscode'],
 };
 
-// The schedule page is also what `hvdap trace view` serves.
+// The schedule page is also what `hvdap trace view` serves, see scripts/served.mjs.
 const pages = {
   ...common,
   entryPoints: { schedule: 'src/schedule/page.ts', translation: 'src/translation/page.ts' },
@@ -47,5 +48,5 @@ if (process.argv.includes('--tests')) {
   }
 } else {
   rmSync('dist', { recursive: true, force: true });
-  await Promise.all([esbuild.build(extension), esbuild.build(pages)]);
+  await Promise.all([extension, pages, served].map((options) => esbuild.build(options)));
 }

@@ -5,7 +5,7 @@ import tseslint from 'typescript-eslint';
 const node = { console: 'readonly', process: 'readonly', URL: 'readonly' };
 
 export default defineConfig(
-  globalIgnores(['dist/', 'out/', 'src/protocol/']),
+  globalIgnores(['dist/', 'out/', 'page/', 'src/protocol/']),
   js.configs.recommended,
   {
     files: ['**/*.ts'],

@@ -1,0 +1,11 @@
+// Written by scripts/types.mjs from schemas/trace-export.schema.json.
+
+/**
+ * Body of `hvdap/traceExport`.
+ */
+export interface TraceExport {
+  /**
+   * What was written.
+   */
+  output: string;
+}
