@@ -13,6 +13,7 @@ pub mod handles;
 pub mod hub;
 pub mod link;
 pub mod listings;
+pub mod page;
 pub mod protocol;
 pub mod recorder;
 pub mod report;

@@ -12,9 +12,12 @@ use crate::report::translation::Translation;
 use crate::report::{Loads, Stacks, Vms};
 use crate::requests::custom::{BreakpointStats, Focus, Groups, Subscribe};
 use crate::requests::machine::MachineOverview;
-use crate::requests::schedule::{Because, TraceControl, Wanted, WantedStats, WantedWhy};
+use crate::requests::schedule::{Because, TraceControl};
 use crate::requests::snapshot::{Saved, Snapshot};
 use crate::requests::translate::Translate;
+use crate::trace::asked::{About, Wanted, WantedStats, WantedWhy};
+use crate::trace::export::{Exported, WantedExport};
+use crate::trace::find::{Found, WantedFind};
 use crate::trace::window::Schedule;
 use crate::trace::{info::Info, stats::Stats, why::Why};
 
@@ -92,6 +95,11 @@ fn schema_files_are_fresh() {
     check::<Wanted>("schedule.arguments");
     check::<Schedule>("schedule");
     check::<WantedStats>("schedule-stats.arguments");
+    check::<WantedFind>("schedule-find.arguments");
+    check::<Found>("schedule-find");
+    check::<About>("trace-about");
+    check::<WantedExport>("trace-export.arguments");
+    check::<Exported>("trace-export");
     check::<WantedWhy>("why.arguments");
     check::<Because>("why");
 }

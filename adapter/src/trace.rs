@@ -2,9 +2,11 @@
 //!
 //! Bytes and files are here; what they mean is in the crate [`trace`]. Start reading at [`open`].
 
+pub mod asked;
 pub mod classes;
 pub mod columns;
 pub mod export;
+pub mod find;
 pub mod index;
 pub mod info;
 pub mod join;
@@ -13,6 +15,7 @@ pub mod names;
 pub mod open;
 #[cfg(feature = "parquet")]
 pub mod parquet;
+pub mod reading;
 pub mod source;
 pub mod stats;
 pub mod time;

@@ -5,6 +5,7 @@
 mod loads;
 mod record;
 mod recorded;
+mod view;
 mod written;
 
 use clap::Subcommand;
@@ -17,6 +18,8 @@ pub(super) enum Command {
     Record(record::Arguments),
     /// Tell what share of time each vCPU ran, waited for a core or slept, where no trace is on.
     Loads(loads::Arguments),
+    /// Show a timeline in the browser: a file at once, while it is read; a machine while it runs and is recorded.
+    View(view::Arguments),
     #[command(flatten)]
     Recorded(recorded::Command),
 }
@@ -25,6 +28,7 @@ pub(super) async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Record(arguments) => Ok(record::record(arguments).await?),
         Command::Loads(arguments) => Ok(loads::loads(arguments).await?),
+        Command::View(arguments) => view::view(arguments).await,
         Command::Recorded(command) => recorded::run(command),
     }
 }

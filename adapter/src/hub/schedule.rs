@@ -151,6 +151,35 @@ impl Machine {
         look(view, &schedule.names).map_err(Failure::user)
     }
 
+    /// Takes what the machine has recorded, in a halt that is made for it and noted. For who shows a machine whose buffers cannot be
+    /// emptied while it runs.
+    ///
+    /// # Errors
+    /// The target is gone, or no memory is left.
+    pub async fn empty_in_a_halt(&self) -> Result<(), Failure> {
+        let mut schedule = self.schedule.lock().await;
+        let Some(mut recording) = schedule.recording.take() else {
+            return Ok(());
+        };
+        let drained = self.link.call(move |engine| {
+            let mut taken = Vec::new();
+            let outcome = engine.in_a_halt(|engine| {
+                engine.drain_trace(&mut recording.source, &mut |window| {
+                    taken.push(Taken::of(window));
+                })
+            });
+            (recording, outcome.map(|_| taken))
+        });
+        let (recording, taken) = drained.await?;
+        schedule.recording = Some(recording);
+        schedule.take(&taken?).map_err(no_room)?;
+        if let Some(live) = &mut schedule.recorded {
+            live.debugger(What::Halted).map_err(no_room)?;
+            live.debugger(What::Resumed).map_err(no_room)?;
+        }
+        Ok(())
+    }
+
     /// The machine was halted for the user: what it recorded is taken, and the halt is noted.
     pub(super) async fn schedule_halted(&self) {
         let mut schedule = self.schedule.lock().await;

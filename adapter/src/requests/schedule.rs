@@ -7,20 +7,16 @@ use engine::view::{GroupId, ThreadId};
 use machine::{GuestId, Pcpu, Vcpu};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use trace::stats::Request as Counted;
-use trace::store::{Owner, View};
-use trace::window::Window;
+use trace::store::Owner;
 
 use super::{Answer, body};
 use crate::connection::Session;
 use crate::hub::Machine;
-use crate::trace::{stats, why, window};
+use crate::trace::asked::{self, About, Wanted, WantedStats, WantedWhy};
+use crate::trace::export::{self, WantedExport};
+use crate::trace::find::{self, WantedFind};
+use crate::trace::why;
 use crate::wire::{Failure, Request};
-
-/// Cells of a lane when nobody says how many.
-const USUAL_WIDTH: usize = 1000;
-/// Worst latencies and most frequent preemptions.
-const USUAL_TOP: usize = 10;
 
 /// Arguments of `hvdap/traceControl`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -43,48 +39,6 @@ pub enum Action {
     Stop,
     /// Only say how it stands.
     Status,
-}
-
-/// Arguments of `hvdap/schedule`.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(title = "hvdap/schedule, its arguments")]
-pub struct Wanted {
-    /// The first tick; the timeline's when left out.
-    pub from: Option<u64>,
-    /// The first tick beyond; the timeline's end when left out.
-    pub to: Option<u64>,
-    /// How many cells a lane may have, and how many exact spans instead: the pixels of the view. 1000 when left out.
-    pub width: Option<usize>,
-    /// Which lanes; all but tasks' when left out.
-    pub lanes: Option<Vec<u16>>,
-}
-
-/// Arguments of `hvdap/scheduleStats`.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(title = "hvdap/scheduleStats, its arguments")]
-pub struct WantedStats {
-    /// The first tick; the timeline's when left out.
-    pub from: Option<u64>,
-    /// The first tick beyond; the timeline's end when left out.
-    pub to: Option<u64>,
-    /// Leave out the time during which the debugger held the machine.
-    #[serde(default)]
-    pub cut_halts: bool,
-}
-
-/// Arguments of `hvdap/why`: a vCPU, by its lane or by its thread, and a time.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(title = "hvdap/why, its arguments")]
-pub struct WantedWhy {
-    /// The lane.
-    pub lane: Option<u16>,
-    /// The thread of the vCPU.
-    pub thread_id: Option<u32>,
-    /// The tick.
-    pub time: u64,
 }
 
 /// Body of `hvdap/why`.
@@ -113,38 +67,36 @@ pub(super) async fn control(session: &Arc<Session>, request: &Request) -> Answer
     })
 }
 
+pub(super) async fn info(session: &Arc<Session>) -> Answer {
+    body(about(&*session.machine()?).await)
+}
+
 pub(super) async fn schedule(session: &Arc<Session>, request: &Request) -> Answer {
     let wanted: Wanted = request.arguments()?;
     let machine = session.machine()?;
-    let answer = machine.look_at_schedule(|view, names| {
-        // What happened at the very end is within, too.
-        let to = wanted.to.unwrap_or(view.until().saturating_add(1));
-        let (from, to) = within(view, wanted.from, Some(to))?;
-        let width = wanted.width.unwrap_or(USUAL_WIDTH);
-        let window = Window { from, to, width };
-        Ok(window::report(view, names, wanted.lanes.as_deref(), window))
-    });
+    let answer = machine.look_at_schedule(|view, names| asked::schedule(view, names, &wanted));
     body(answer.await?)
 }
 
 pub(super) async fn schedule_stats(session: &Arc<Session>, request: &Request) -> Answer {
     let wanted: WantedStats = request.arguments()?;
     let machine = session.machine()?;
-    let answer = machine.look_at_schedule(|view, names| {
-        let (from, to) = within(view, wanted.from, wanted.to)?;
-        let request = Counted {
-            from,
-            to,
-            cut_halts: wanted.cut_halts,
-            top: USUAL_TOP,
-        };
-        Ok(stats::report(
-            view,
-            names,
-            &request,
-            stats::Backend::default(),
-        ))
-    });
+    let answer =
+        machine.look_at_schedule(|view, names| asked::schedule_stats(view, names, &wanted));
+    body(answer.await?)
+}
+
+pub(super) async fn find(session: &Arc<Session>, request: &Request) -> Answer {
+    let wanted: WantedFind = request.arguments()?;
+    let machine = session.machine()?;
+    let answer = machine.look_at_schedule(|view, _| Ok(find::find(view, &wanted)));
+    body(answer.await?)
+}
+
+pub(super) async fn export(session: &Arc<Session>, request: &Request) -> Answer {
+    let wanted: WantedExport = request.arguments()?;
+    let machine = session.machine()?;
+    let answer = machine.look_at_schedule(|view, names| export::asked(view, names, &wanted));
     body(answer.await?)
 }
 
@@ -176,15 +128,18 @@ pub(super) async fn why(session: &Arc<Session>, request: &Request) -> Answer {
     })
 }
 
-/// The bounds of a window, the timeline's where they are left out.
-fn within(view: View<'_>, from: Option<u64>, to: Option<u64>) -> Result<(u64, u64), String> {
-    let (from, to) = (from.unwrap_or(view.first()), to.unwrap_or(view.until()));
-    if from > to {
-        return Err(format!(
-            "the window begins at tick {from}, after its end at {to}"
-        ));
+/// What is recorded of an attached machine.
+pub(crate) async fn about(machine: &Machine) -> About {
+    let standing = machine.recording().await;
+    let lanes = machine.look_at_schedule(|view, _| Ok(view.owners().len()));
+    About {
+        title: machine.config.connect.clone(),
+        growing: standing.recording,
+        events: standing.events,
+        lost: standing.lost,
+        lanes: lanes.await.unwrap_or(0),
+        failure: None,
     }
-    Ok((from, to))
 }
 
 /// Which thread is whose lane.

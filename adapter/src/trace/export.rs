@@ -5,10 +5,17 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use trace::export::{Export, chrome, csv, ctf, perfetto};
+use trace::store::View;
+
+use super::asked::within;
+use super::names::Names;
 
 /// What to write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Format {
     /// A file for ui.perfetto.dev and trace_processor.
     Perfetto,
@@ -20,6 +27,58 @@ pub enum Format {
     Csv,
     /// A folder with spans.parquet and marks.parquet for DuckDB, Spark and DataFusion.
     Parquet,
+}
+
+/// Arguments of `hvdap/traceExport`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "hvdap/traceExport, its arguments")]
+pub struct WantedExport {
+    /// What to write.
+    pub format: Format,
+    /// The file to write; the folder to make for `ctf`, `csv` and `parquet`. On the adapter's machine.
+    pub output: PathBuf,
+    /// The first tick; the timeline's when left out.
+    pub from: Option<u64>,
+    /// The first tick beyond; the timeline's end when left out.
+    pub to: Option<u64>,
+}
+
+/// Body of `hvdap/traceExport`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "hvdap/traceExport")]
+pub struct Exported {
+    /// What was written.
+    pub output: PathBuf,
+}
+
+/// Writes what a view asks for.
+///
+/// # Errors
+/// As [`write`]; or the window ends before it begins.
+pub fn asked(view: View<'_>, names: &Names, wanted: &WantedExport) -> Result<Exported, String> {
+    let bounds = within(view, wanted.from, wanted.to)?;
+    named(view, names, bounds, |export| {
+        write(export, wanted.format, &wanted.output)
+    })?;
+    let output = wanted.output.clone();
+    Ok(Exported { output })
+}
+
+/// Hands a window of a timeline on to be exported, with the names that people know.
+pub fn named<T>(
+    view: View<'_>,
+    names: &Names,
+    (from, to): (u64, u64),
+    write: impl FnOnce(&Export<'_>) -> T,
+) -> T {
+    write(&Export {
+        view,
+        from,
+        to,
+        name: &|owner| names.owner(view, owner),
+        guest: &|guest| names.guest(view, guest),
+    })
 }
 
 /// Writes an export: a file, or the files of a new folder.

@@ -1,5 +1,6 @@
 //! Opens a recorded trace as a timeline: from its index where there is one, else from its records.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use trace::clock::Frequency;
@@ -25,7 +26,21 @@ pub struct Request<'a> {
     pub frequency: Option<Frequency>,
     /// Guests' own traces.
     pub guests: &'a [Guest],
+    /// Keep a small file's timeline in a folder, too, where others can read along.
+    pub in_files: bool,
 }
+
+/// A timeline that is being made, as far as it is.
+#[derive(Clone, Copy)]
+pub struct Growth<'a> {
+    /// What there is.
+    pub timeline: &'a Timeline,
+    /// The folder of its columns, where they are in files: nothing is written to them while this is held.
+    pub folder: Option<&'a Path>,
+}
+
+/// Sees a timeline grow that has to be made first, and says whether it is still wanted.
+pub type Watch<'a> = dyn FnMut(Growth<'_>) -> ControlFlow<()> + 'a;
 
 /// A trace, opened.
 pub struct Recording {
@@ -37,7 +52,7 @@ pub struct Recording {
     columns: Held,
     frequency: Option<Frequency>,
     /// Holds the lock, and removes what is temporary; after the columns.
-    _index: Option<Index>,
+    index: Option<Index>,
 }
 
 /// Who keeps the bytes of a timeline.
@@ -46,16 +61,20 @@ enum Held {
     Files(FileColumns),
 }
 
-/// Opens a trace. `watch` sees a timeline that has to be made first grow.
+/// Opens a trace.
 ///
 /// # Errors
 /// One sentence that names the file, the reason, and what to do.
-pub fn open(request: &Request<'_>, watch: &mut dyn FnMut(&Timeline)) -> Result<Recording, String> {
+pub fn open(request: &Request<'_>, watch: &mut Watch<'_>) -> Result<Recording, String> {
     let source = Source::open(request.file)?;
-    let small = source.identity.size < SMALL && request.index.is_none();
-    let (about, columns, index) = if small {
+    let small = is_small(&source, request);
+    let (about, columns, index) = if small && !request.in_files {
         let memory = Box::new(Memory::default());
-        let (about, timeline) = source.timeline(request.guests, memory, watch)?;
+        let mut look = |timeline: &Timeline| {
+            let folder = None;
+            watch(Growth { timeline, folder })
+        };
+        let (about, timeline) = source.timeline(request.guests, memory, &mut look)?;
         (about, Held::Memory(Box::new(timeline)), None)
     } else {
         let (about, columns, index) = indexed(&source, request, watch)?;
@@ -74,14 +93,14 @@ pub fn open(request: &Request<'_>, watch: &mut dyn FnMut(&Timeline)) -> Result<R
         catalog,
         columns,
         frequency,
-        _index: index,
+        index,
     })
 }
 
 fn indexed(
     source: &Source,
     request: &Request<'_>,
-    watch: &mut dyn FnMut(&Timeline),
+    watch: &mut Watch<'_>,
 ) -> Result<(About, FileColumns, Index), String> {
     let mut files = vec![(String::new(), source.identity)];
     for guest in request.guests {
@@ -96,7 +115,12 @@ fn indexed(
         Found::Ready(index, about, columns) => return Ok((about, columns, index)),
         Found::ToBuild(index, columns) => (index, columns),
     };
-    let made = source.timeline(request.guests, Box::new(columns), watch);
+    let folder = index.columns();
+    let mut look = |timeline: &Timeline| {
+        let folder = Some(folder.as_path());
+        watch(Growth { timeline, folder })
+    };
+    let made = source.timeline(request.guests, Box::new(columns), &mut look);
     // Its writer is done with.
     let about = made
         .map(|(about, _)| about)
@@ -111,6 +135,10 @@ fn indexed(
     Ok((about, columns, index))
 }
 
+fn is_small(source: &Source, request: &Request<'_>) -> bool {
+    source.identity.size < SMALL && request.index.is_none()
+}
+
 /// The index where it was asked for, or beside the file, or where nobody else looks.
 fn find(source: &Source, request: &Request<'_>, origin: &Origin) -> Result<Found, String> {
     if let Some(folder) = request.index {
@@ -119,15 +147,24 @@ fn find(source: &Source, request: &Request<'_>, origin: &Origin) -> Result<Found
             format!("the index folder {shown} cannot be used: {error}; name a new or empty one with --index")
         });
     }
+    if is_small(source, request) {
+        return private();
+    }
     let beside = Index::beside(&source.path);
     Index::at(&beside, origin).or_else(|error| {
         let shown = beside.display();
         tracing::warn!("no index can be kept in {shown}: {error}; the file is read anew each time (--index DIR names another folder)");
-        let (index, columns) = Index::private().map_err(|error| {
-            format!("there is no room for an index: {error}; name a folder on another disk with --index")
-        })?;
-        Ok(Found::ToBuild(index, columns))
+        private()
     })
+}
+
+fn private() -> Result<Found, String> {
+    let (index, columns) = Index::private().map_err(|error| {
+        format!(
+            "there is no room for an index: {error}; name a folder on another disk with --index"
+        )
+    })?;
+    Ok(Found::ToBuild(index, columns))
 }
 
 impl Held {
@@ -146,6 +183,12 @@ impl Recording {
         self.catalog.view(self.columns.columns())
     }
 
+    /// The folder of its columns, where they are in files.
+    #[must_use]
+    pub fn folder(&self) -> Option<PathBuf> {
+        self.index.as_ref().map(Index::columns)
+    }
+
     /// The frequency of the counter, where it is known.
     #[must_use]
     pub fn frequency(&self) -> Option<Frequency> {
@@ -159,12 +202,18 @@ impl Recording {
     pub fn timed(&self) -> Result<View<'_>, String> {
         match self.frequency {
             Some(_) => Ok(self.view()),
-            None => Err(format!(
-                "{} does not say how fast its clock counts: add --hz with CNTFRQ_EL0 of the machine (QEMU 62.5M; boards often \
-                 24M, 50M, 54M, 100M or 1G; Xen prints it at boot as “Generic Timer IRQ … Freq: 62500 KHz”), or with the TSC's \
-                 frequency of an x86 machine (such as 2.4G)",
-                self.file.display()
-            )),
+            None => Err(no_frequency(&self.file)),
         }
     }
+}
+
+/// What to say when ticks cannot be told as time.
+#[must_use]
+pub fn no_frequency(file: &Path) -> String {
+    format!(
+        "{} does not say how fast its clock counts: add --hz with CNTFRQ_EL0 of the machine (QEMU 62.5M; boards often 24M, 50M, \
+         54M, 100M or 1G; Xen prints it at boot as “Generic Timer IRQ … Freq: 62500 KHz”), or with the TSC's frequency of an x86 \
+         machine (such as 2.4G)",
+        file.display()
+    )
 }

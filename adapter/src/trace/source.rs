@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -63,8 +64,12 @@ pub struct About {
 /// The kind of a recording of hvtrace, which stands in a file of xentrace.
 pub const HVTRACE: &str = "hvtrace";
 
-/// Events until who watches a timeline grow first sees it; each time twice as many more.
+/// Events until who watches a timeline grow first sees it; each time twice as many more, up to a tenth of a second's.
 const FIRST_LOOK: usize = 1 << 17;
+const LATER_LOOK: usize = 1 << 20;
+
+/// Sees a timeline grow, and says whether it is still wanted.
+pub type Watch<'a> = dyn FnMut(&Timeline) -> ControlFlow<()> + 'a;
 
 /// So many gaps in front of the first record are kept.
 const MOST_EARLY: usize = 4096;
@@ -109,6 +114,13 @@ impl Source {
         })
     }
 
+    /// Whether it is a recording of hvtrace.
+    #[must_use]
+    pub fn is_hvtrace(&self) -> bool {
+        let file = xen::file::File::read((*self.bytes).as_ref());
+        self.kind == Kind::Xentrace && file.is_ok_and(|file| file.notes().hvtrace)
+    }
+
     /// How fast the counter counts, where the file says it.
     #[must_use]
     pub fn frequency(&self) -> Option<Frequency> {
@@ -125,12 +137,12 @@ impl Source {
     /// Reads all records into a timeline over `columns`, with guests' own traces where there are any. `watch` sees it grow.
     ///
     /// # Errors
-    /// One sentence: no records, clocks that cannot be matched, or no room for the timeline.
+    /// One sentence: no records, clocks that cannot be matched, no room for the timeline, or `watch` had enough.
     pub fn timeline(
         &self,
         guests: &[Guest],
         columns: Box<dyn Columns + Send>,
-        watch: &mut dyn FnMut(&Timeline),
+        watch: &mut Watch<'_>,
     ) -> Result<(About, Timeline), String> {
         let bytes = (*self.bytes).as_ref();
         let made = match self.kind {
@@ -151,7 +163,7 @@ fn of_xentrace(
     file: xen::file::File<'_>,
     guests: &[Guest],
     columns: Box<dyn Columns + Send>,
-    watch: &mut dyn FnMut(&Timeline),
+    watch: &mut Watch<'_>,
 ) -> Result<(About, Timeline), String> {
     let notes = file.notes();
     let frequency = notes.clock.map(|clock| clock.frequency);
@@ -181,7 +193,7 @@ fn of_xentrace(
 fn of_guest(
     file: &ftrace::File<'_>,
     columns: Box<dyn Columns + Send>,
-    watch: &mut dyn FnMut(&Timeline),
+    watch: &mut Watch<'_>,
 ) -> Result<(About, Timeline), String> {
     let placed = |event: ftrace::GuestEvent| {
         let pcpu = Pcpu(u16::try_from(event.cpu).unwrap_or(u16::MAX));
@@ -207,7 +219,7 @@ impl Making {
         frequency: Option<u64>,
         mut events: impl Iterator<Item = Event>,
         columns: Box<dyn Columns + Send>,
-        watch: &mut dyn FnMut(&Timeline),
+        watch: &mut Watch<'_>,
     ) -> Result<Self, String> {
         let (early, first) = first_of(&mut events).ok_or("it has no records")?;
         // Ticks of an unknown frequency are kept as such: who looks says how fast they count.
@@ -231,25 +243,31 @@ impl Making {
             .chain([first])
             .for_each(|event| making.take(&event));
         let (mut until_look, mut step) = (FIRST_LOOK, FIRST_LOOK);
-        let mut published = Ok(());
-        // Handed in by those who merge, which is quicker than asking for each; after a failure the rest is passed over.
+        let mut ended = Ok(());
+        // Handed in by those who merge, which is quicker than asking for each; after an end before its time the rest is passed over.
         events.for_each(|event| {
-            if published.is_err() {
+            if ended.is_err() {
                 return;
             }
             making.take(&event);
             until_look -= 1;
             if until_look == 0 {
-                step *= 2;
+                step = LATER_LOOK.min(step * 2);
                 until_look = step;
-                published = making.timeline.publish();
-                if published.is_ok() {
-                    watch(&making.timeline);
-                }
+                ended = making.look(watch);
             }
         });
-        published.map_err(no_room)?;
+        ended?;
         Ok(making)
+    }
+
+    /// Shows the timeline so far to whoever watches.
+    fn look(&mut self, watch: &mut Watch<'_>) -> Result<(), String> {
+        self.timeline.publish().map_err(no_room)?;
+        match watch(&self.timeline) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err("it was not read to its end".to_owned()),
+        }
     }
 
     #[inline]

@@ -1,7 +1,8 @@
-//! `hvdap trace info`, `stats`, `why`, `export`, `view`: recorded traces, looked at and turned into what other programs read.
+//! `hvdap trace info`, `stats`, `why`, `export`: recorded traces, looked at and turned into what other programs read.
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use machine::GuestId;
@@ -17,12 +18,13 @@ use crate::trace::export::{self, Format};
 use crate::trace::join::Guest;
 use crate::trace::names::{self, Names};
 use crate::trace::open::{self, Recording, open};
+use crate::trace::reading;
 use crate::trace::source::{HVTRACE, Source};
 use crate::trace::time::{self, Moment};
 use crate::trace::{info, stats, why};
 
 /// What is said of a trace in the end of the help.
-const TIMES: &str = "\
+pub(super) const TIMES: &str = "\
 Times are 1.5s, 20ms, 7us or 300ns since the start of the trace, or @TICKS of its clock.
 
 The timeline of a file of 16 MiB or more is kept in the folder FILE.hvdap-index beside it, and used again as long as the file \
@@ -93,11 +95,6 @@ pub(in crate::cli) enum Command {
         #[arg(short, long, value_name = "OUT")]
         output: PathBuf,
     },
-    /// Show the timeline in the browser: comes with a later release, until then use `export --to perfetto`.
-    View {
-        #[command(flatten)]
-        file: FileArguments,
-    },
 }
 
 /// A trace file and what it does not say itself.
@@ -105,6 +102,13 @@ pub(in crate::cli) enum Command {
 pub(in crate::cli) struct FileArguments {
     /// A file of xentrace, or a guest's trace.dat.
     file: PathBuf,
+    #[command(flatten)]
+    told: Told,
+}
+
+/// What a trace file does not say itself.
+#[derive(Debug, Args)]
+pub(super) struct Told {
     /// Ticks a second of the trace's clock (CNTFRQ_EL0; on x86 the TSC's frequency), such as 62.5M, where the file does not say.
     #[arg(long, value_name = "FREQUENCY", value_parser = time::frequency)]
     hz: Option<Frequency>,
@@ -113,7 +117,7 @@ pub(in crate::cli) struct FileArguments {
     name: Vec<(u32, String)>,
     /// A machine file that names the VMs (`match = { guest = 1 }`).
     #[arg(short, long, value_name = "FILE")]
-    machine: Option<PathBuf>,
+    pub(super) machine: Option<PathBuf>,
     /// A guest's own trace of the same time, such as DomU=trace.dat: its tasks are shown beside its vCPUs, on the same clock.
     #[arg(long, value_name = "VM=FILE")]
     guest: Vec<String>,
@@ -187,11 +191,6 @@ pub(super) fn run(command: Command) -> Result<(), Failure> {
             let (format, to) = To::both(&to)?;
             export_to(&file, &Window { from, to }, format, &output)
         }
-        Command::View { file } => Err(Failure::Usage(format!(
-            "the page that shows {0} comes with a later release; today: `hvdap trace export {0} --to perfetto -o trace.pftrace`, \
-             and open that in ui.perfetto.dev",
-            file.file.display()
-        ))),
     }
 }
 
@@ -199,19 +198,14 @@ fn export_to(
     file: &FileArguments,
     window: &Window,
     format: Format,
-    output: &std::path::Path,
+    output: &Path,
 ) -> Result<(), Failure> {
     let (recording, names) = file.open()?;
     let view = recording.timed()?;
     let (from, to) = window.ticks(view)?;
-    let export = trace::export::Export {
-        view,
-        from,
-        to,
-        name: &|owner| names.owner(view, owner),
-        guest: &|guest| names.guest(view, guest),
-    };
-    Ok(export::write(&export, format, output)?)
+    Ok(export::named(view, &names, (from, to), |export| {
+        export::write(export, format, output)
+    })?)
 }
 
 fn answer(json: bool, report: &impl Serialize, text: impl Fn() -> String) -> Result<(), Failure> {
@@ -223,25 +217,18 @@ fn answer(json: bool, report: &impl Serialize, text: impl Fn() -> String) -> Res
 
 impl FileArguments {
     fn open(&self) -> Result<(Recording, Names), Failure> {
-        let mut names = match &self.machine {
-            Some(file) => {
-                Names::of_machine(&config::machine_file(file).map_err(|error| error.to_string())?)
-            }
-            None => Names::default(),
-        };
-        for (number, name) in &self.name {
-            names.give(GuestId(*number), name);
-        }
-        let guests = self.guests(&names)?;
+        let names = self.told.names()?;
+        let guests = self.told.guests(&self.file, &names)?;
         let mut watch = Watch::default();
         let opened = open(
             &open::Request {
                 file: &self.file,
-                index: self.index.as_deref(),
-                frequency: self.hz,
+                index: self.told.index.as_deref(),
+                frequency: self.told.hz,
                 guests: &guests,
+                in_files: false,
             },
-            &mut |timeline| watch.look(timeline),
+            &mut |growth| watch.look(growth.timeline),
         );
         watch.end();
         let opened = opened?;
@@ -251,12 +238,36 @@ impl FileArguments {
         };
         Ok((opened, names))
     }
+}
 
-    fn guests(&self, names: &Names) -> Result<Vec<Guest>, Failure> {
-        let clock = || {
-            self.hz
-                .or_else(|| Source::open(&self.file).ok()?.frequency())
+impl Told {
+    /// What to read, to be looked at meanwhile, and what its VMs are called.
+    pub(super) fn reading(&self, file: PathBuf) -> Result<(reading::Request, Names), Failure> {
+        let names = self.names()?;
+        let request = reading::Request {
+            guests: self.guests(&file, &names)?,
+            file,
+            index: self.index.clone(),
+            frequency: self.hz,
         };
+        Ok((request, names))
+    }
+
+    fn names(&self) -> Result<Names, Failure> {
+        let mut names = match &self.machine {
+            Some(file) => {
+                Names::of_machine(&config::machine_file(file).map_err(|error| error.to_string())?)
+            }
+            None => Names::default(),
+        };
+        for (number, name) in &self.name {
+            names.give(GuestId(*number), name);
+        }
+        Ok(names)
+    }
+
+    fn guests(&self, file: &Path, names: &Names) -> Result<Vec<Guest>, Failure> {
+        let clock = || self.hz.or_else(|| Source::open(file).ok()?.frequency());
         let guest = |text: &String| {
             let wrong = || {
                 format!("`{text}` names no guest's trace: write VM=FILE, such as DomU=trace.dat")
@@ -343,13 +354,14 @@ struct Watch {
 }
 
 impl Watch {
-    fn look(&mut self, timeline: &Timeline) {
+    fn look(&mut self, timeline: &Timeline) -> ControlFlow<()> {
         let mut stderr = std::io::stderr();
         if stderr.is_terminal() {
             self.shown = true;
             let events = timeline.notices().events;
             let _ = write!(stderr, "\rreading: {} million records", events / 1_000_000);
         }
+        ControlFlow::Continue(())
     }
 
     fn end(&self) {

@@ -1,5 +1,6 @@
 //! Recorded traces: from a file to a timeline with its index, windows of it, exports, and the memory all that takes.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -105,13 +106,15 @@ fn opened(file: &Path, index: &Path, drawn: &mut dyn FnMut()) -> Recording {
         index: Some(index),
         frequency: Frequency::new(62_500_000),
         guests: &[],
+        in_files: false,
     };
     let mut first = true;
-    let recording = open(&request, &mut |timeline| {
+    let recording = open(&request, &mut |growth| {
         if std::mem::take(&mut first) {
-            draw(timeline.view(), 1, 0.0);
+            draw(growth.timeline.view(), 1, 0.0);
             drawn();
         }
+        ControlFlow::Continue(())
     });
     recording.expect("it is a trace")
 }
