@@ -13,6 +13,7 @@ pub mod join;
 pub mod live;
 pub mod names;
 pub mod open;
+mod packed;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 pub mod reading;

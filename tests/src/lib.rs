@@ -13,6 +13,7 @@ pub mod conformance;
 pub mod log;
 pub mod schema;
 pub mod session;
+pub mod viewer;
 pub mod wire;
 
 pub mod console;

@@ -1,5 +1,73 @@
 "use strict";
 (() => {
+  // src/schedule/packed.ts
+  var HALF = 2 ** 32;
+  function wordsOf(base64) {
+    const text = atob(base64);
+    const bytes = new Uint8Array(text.length & ~3);
+    for (let at = 0; at < bytes.length; at++) {
+      bytes[at] = text.charCodeAt(at);
+    }
+    return new Uint32Array(bytes.buffer);
+  }
+  function relativeTo(base) {
+    const [baseHigh, baseLow] = [Math.floor(base / HALF), base % HALF];
+    return (low, high) => (high - baseHigh) * HALF + (low - baseLow);
+  }
+  function unpackSpans(base64, end, base) {
+    const words = wordsOf(base64);
+    const count = words.length >> 2;
+    const relative = relativeTo(base);
+    const spans = {
+      starts: new Float64Array(count + 1),
+      states: new Uint8Array(count),
+      parties: new Uint16Array(count),
+      causes: new Uint8Array(count),
+      flags: new Uint16Array(count)
+    };
+    for (let span = 0; span < count; span++) {
+      const at = span * 4;
+      const middle = words[at + 2] ?? 0;
+      spans.starts[span] = relative(words[at] ?? 0, words[at + 1] ?? 0);
+      spans.states[span] = middle & 255;
+      spans.causes[span] = middle >> 8 & 255;
+      spans.parties[span] = middle >>> 16;
+      spans.flags[span] = (words[at + 3] ?? 0) & 65535;
+    }
+    spans.starts[count] = end - base;
+    return spans;
+  }
+  function unpackCells(base64) {
+    const text = atob(base64);
+    const cells = new Uint16Array(text.length >> 1);
+    for (let at = 0; at < cells.length; at++) {
+      cells[at] = text.charCodeAt(2 * at) | text.charCodeAt(2 * at + 1) << 8;
+    }
+    return cells;
+  }
+  function unpackMarks(base64, base) {
+    const words = wordsOf(base64);
+    const relative = relativeTo(base);
+    const marks = new Float64Array(Math.floor(words.length / 6) * 4);
+    for (let from = 0, to = 0; to < marks.length; from += 6, to += 4) {
+      const kinds = words[from + 4] ?? 0;
+      marks[to] = relative(words[from] ?? 0, words[from + 1] ?? 0);
+      marks[to + 1] = kinds & 65535;
+      marks[to + 2] = (words[from + 2] ?? 0) + (words[from + 3] ?? 0) * HALF;
+      marks[to + 3] = kinds >>> 16;
+    }
+    return marks;
+  }
+  function unpackCounts(base64) {
+    return wordsOf(base64);
+  }
+
+  // src/schedule/plain.ts
+  var UNSEEN = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]/gu;
+  function plain(text) {
+    return text.replace(UNSEEN, "�");
+  }
+
   // src/schedule/span.ts
   var RUNNING = 0;
   var RUNNABLE = 1;
@@ -106,42 +174,22 @@
   // src/schedule/model.ts
   var CELL = 2 + STATES;
   var FULL = 65535;
-  var SPAN = 5;
   var MARK = 4;
   function pictureOf(schedule, base) {
     const lanes = schedule.lanes.map((lane) => [lane.lane, laneOf(lane, base)]);
     return { from: schedule.from - base, to: schedule.to - base, width: schedule.width, lanes: new Map(lanes) };
   }
   function laneOf(lane, base) {
-    const { lane: number, kind, name, guest, index } = lane;
+    const { lane: number, kind, guest, index } = lane;
+    const name = plain(lane.name);
     const info = { lane: number, kind, name, ...guest === void 0 ? {} : { guest }, ...index === void 0 ? {} : { index } };
     return {
       info,
-      ...lane.spans ? { spans: spansOf(lane.spans, lane.end ?? 0, base) } : {},
-      ...lane.cells ? { cells: Uint16Array.from(lane.cells) } : {},
-      ...lane.marks ? { marks: Float64Array.from(lane.marks, (value, at) => at % MARK === 0 ? value - base : value) } : {},
-      ...lane.counts ? { counts: Uint32Array.from(lane.counts) } : {}
+      ...lane.packedSpans === void 0 ? {} : { spans: unpackSpans(lane.packedSpans, lane.end ?? 0, base) },
+      ...lane.packedCells === void 0 ? {} : { cells: unpackCells(lane.packedCells) },
+      ...lane.packedMarks === void 0 ? {} : { marks: unpackMarks(lane.packedMarks, base) },
+      ...lane.packedCounts === void 0 ? {} : { counts: unpackCounts(lane.packedCounts) }
     };
-  }
-  function spansOf(numbers, end, base) {
-    const count = Math.floor(numbers.length / SPAN);
-    const spans = {
-      starts: new Float64Array(count + 1),
-      states: new Uint8Array(count),
-      parties: new Uint16Array(count),
-      causes: new Uint8Array(count),
-      flags: new Uint16Array(count)
-    };
-    for (let span = 0; span < count; span++) {
-      const at = span * SPAN;
-      spans.starts[span] = (numbers[at] ?? 0) - base;
-      spans.states[span] = numbers[at + 1] ?? 0;
-      spans.parties[span] = numbers[at + 2] ?? NOBODY;
-      spans.causes[span] = numbers[at + 3] ?? 0;
-      spans.flags[span] = numbers[at + 4] ?? 0;
-    }
-    spans.starts[count] = end - base;
-    return spans;
   }
   var Row = class {
     constructor(width) {
@@ -405,7 +453,7 @@
     }
     async list(about) {
       const all = this.withTasks ? { lanes: Array.from({ length: about.lanes }, (_, lane) => lane) } : {};
-      const list = await this.source.request("schedule", { width: 1, ...all });
+      const list = await this.source.request("schedule", { width: 1, packed: true, ...all });
       this.base = list.first;
       this.frequency = list.frequency;
       this.until = list.until - list.first;
@@ -462,7 +510,7 @@
     async exchange(wanted, take) {
       this.isAsking = true;
       try {
-        const answer = await this.source.request("schedule", wanted);
+        const answer = await this.source.request("schedule", { ...wanted, packed: true });
         this.until = Math.max(this.until, answer.until - this.base);
         take(pictureOf(answer, this.base));
         this.failure = this.about?.failure;
@@ -629,7 +677,7 @@
     for (const [name, value] of Object.entries(attributes)) {
       made.setAttribute(name, value);
     }
-    made.append(...children);
+    made.append(...children.map((child) => typeof child === "string" ? plain(child) : child));
     return made;
   }
   function button(text, title, press2) {
@@ -1067,6 +1115,62 @@
     }
   }
 
+  // src/schedule/rows.ts
+  var LANE_HEIGHT = 22;
+  var HEADING_HEIGHT = 20;
+  function linesOf(lanes, withTasks) {
+    const lines = [];
+    let y = 0;
+    const group = (title, members, guest) => {
+      if (members.length === 0) {
+        return;
+      }
+      lines.push({ kind: "heading", title, y, height: HEADING_HEIGHT, ...guest === void 0 ? {} : { guest } });
+      y += HEADING_HEIGHT;
+      for (const lane of members) {
+        lines.push({ kind: "lane", lane, y, height: LANE_HEIGHT });
+        y += LANE_HEIGHT;
+      }
+    };
+    const byIndex = (kind, guest) => lanes.filter((lane) => lane.kind === kind && lane.guest === guest).sort((a, b) => (a.index ?? 0) - (b.index ?? 0));
+    group("Cores", byIndex("pcpu"));
+    for (const guest of guestsOf(lanes)) {
+      const [vcpus, tasks] = [byIndex("vcpu", guest), withTasks ? byIndex("task", guest) : []];
+      group(nameOf(vcpus[0] ?? tasks[0], guest), [...vcpus, ...tasks], guest);
+    }
+    group("Others", byIndex("others"));
+    return lines;
+  }
+  function guestsOf(lanes) {
+    const guests = lanes.flatMap((lane) => lane.guest === void 0 ? [] : [lane.guest]);
+    return [...new Set(guests)].sort((a, b) => a - b);
+  }
+  function nameOf(lane, guest) {
+    const name = lane?.kind === "vcpu" ? lane.name.replace(/\/\d+$/u, "") : lane?.name.replace(/: [^:]*$/u, "");
+    return name ?? `VM ${guest}`;
+  }
+  function labelOf(lane) {
+    switch (lane.kind) {
+      case "vcpu":
+        return `vCPU ${lane.index ?? 0}`;
+      case "task":
+        return lane.name.slice(lane.name.lastIndexOf(": ") + 2);
+      default:
+        return lane.name;
+    }
+  }
+  function heightOf(lines) {
+    const last = lines.at(-1);
+    return last ? last.y + last.height : 0;
+  }
+  function linesBetween(lines, top, bottom) {
+    return lines.filter((line) => line.y + line.height > top && line.y < bottom);
+  }
+  function laneAtHeight(lines, y) {
+    const line = lines.find((one) => y >= one.y && y < one.y + one.height);
+    return line?.kind === "lane" ? line.lane : void 0;
+  }
+
   // src/schedule/paint.ts
   var AXIS = 24;
   var NAMES = 128;
@@ -1191,17 +1295,18 @@
     if (context.measureText(name).width <= room) {
       return name;
     }
-    const letters = Array.from(name);
+    const end = /\/\d+$/u.exec(name)?.[0] ?? "";
+    const letters = Array.from(name.slice(0, name.length - end.length));
     let [low, high] = [0, letters.length];
     while (low < high) {
       const middle = low + high + 1 >> 1;
-      if (context.measureText(`${letters.slice(0, middle).join("")}…`).width <= room) {
+      if (context.measureText(`${letters.slice(0, middle).join("")}…${end}`).width <= room) {
         low = middle;
       } else {
         high = middle - 1;
       }
     }
-    return low > 0 ? `${letters.slice(0, low).join("")}…` : "";
+    return low > 0 ? `${letters.slice(0, low).join("")}…${end}` : "";
   }
   function paintLines(context, scene, width, height) {
     const { palette: palette2, viewport, selection, cursor } = scene;
@@ -1251,7 +1356,7 @@
       }
       const isAtCursor = scene.cursor?.lane === line.lane.lane;
       context.fillStyle = isAtCursor ? palette2.accent : palette2.text;
-      const text = shortened(context, line.lane.name, NAMES - 22);
+      const text = shortened(context, labelOf(line.lane), NAMES - 22);
       context.fillText(text, 16, y + 1 + MARKS2 + BODY / 2);
     }
     context.fillStyle = palette2.line;
@@ -1624,52 +1729,6 @@
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
   }
 
-  // src/schedule/rows.ts
-  var LANE_HEIGHT = 22;
-  var HEADING_HEIGHT = 20;
-  function linesOf(lanes, withTasks) {
-    const lines = [];
-    let y = 0;
-    const group = (title, members, guest) => {
-      if (members.length === 0) {
-        return;
-      }
-      lines.push({ kind: "heading", title, y, height: HEADING_HEIGHT, ...guest === void 0 ? {} : { guest } });
-      y += HEADING_HEIGHT;
-      for (const lane of members) {
-        lines.push({ kind: "lane", lane, y, height: LANE_HEIGHT });
-        y += LANE_HEIGHT;
-      }
-    };
-    const byIndex = (kind, guest) => lanes.filter((lane) => lane.kind === kind && lane.guest === guest).sort((a, b) => (a.index ?? 0) - (b.index ?? 0));
-    group("Cores", byIndex("pcpu"));
-    for (const guest of guestsOf(lanes)) {
-      const [vcpus, tasks] = [byIndex("vcpu", guest), withTasks ? byIndex("task", guest) : []];
-      group(nameOf(vcpus[0] ?? tasks[0], guest), [...vcpus, ...tasks], guest);
-    }
-    group("Others", byIndex("others"));
-    return lines;
-  }
-  function guestsOf(lanes) {
-    const guests = lanes.flatMap((lane) => lane.guest === void 0 ? [] : [lane.guest]);
-    return [...new Set(guests)].sort((a, b) => a - b);
-  }
-  function nameOf(lane, guest) {
-    const name = lane?.kind === "vcpu" ? lane.name.replace(/\/\d+$/u, "") : lane?.name.replace(/: [^:]*$/u, "");
-    return name ?? `VM ${guest}`;
-  }
-  function heightOf(lines) {
-    const last = lines.at(-1);
-    return last ? last.y + last.height : 0;
-  }
-  function linesBetween(lines, top, bottom) {
-    return lines.filter((line) => line.y + line.height > top && line.y < bottom);
-  }
-  function laneAtHeight(lines, y) {
-    const line = lines.find((one) => y >= one.y && y < one.y + one.height);
-    return line?.kind === "lane" ? line.lane : void 0;
-  }
-
   // src/schedule/stage.ts
   var NOTCH = 1.0016;
   var STILL = 4;
@@ -1894,11 +1953,11 @@
       const { view } = this;
       const { data, viewport } = view;
       const { about } = data;
-      this.left.textContent = about?.title.replace(/^.*\/(?=[^/])/su, "") ?? "";
+      this.left.textContent = plain(about?.title.replace(/^.*\/(?=[^/])/su, "") ?? "");
       this.left.title = about?.title ?? "";
       const cursor = this.cursorText();
       if (view.said !== this.lastSaid) {
-        this.said.textContent = view.said;
+        this.said.textContent = plain(view.said);
       } else if (cursor !== this.lastCursor) {
         this.said.textContent = cursor;
       }

@@ -6,6 +6,18 @@ import { BLOCKED, LOST, NOBODY, RUNNABLE, RUNNING } from '../src/schedule/span';
 
 const BASE = 1_000_000;
 
+/** What the adapter packs, field by field: bytes of each and its value. */
+function packed(records: readonly (readonly (readonly [size: number, value: number])[])[]): string {
+  const bytes = records.flat().flatMap(([size, value]) => {
+    const number = Buffer.alloc(8);
+    number.writeBigUInt64LE(BigInt(value));
+    return [...number.subarray(0, size)];
+  });
+  return Buffer.from(bytes).toString('base64');
+}
+const packedSpans = (spans: readonly (readonly number[])[]) =>
+  packed(spans.map(([start = 0, state = 0, party = 0, cause = 0, flags = 0]) => [[8, start], [1, state], [1, cause], [2, party], [2, flags], [2, 0]]));
+
 /** A vCPU that runs from 0, waits from 100 to 400, runs, and has lost a tick at 600. */
 const exact: Lane = {
   lane: 3,
@@ -13,15 +25,15 @@ const exact: Lane = {
   name: 'DomU/0',
   guest: 1,
   index: 0,
-  spans: [
+  packedSpans: packedSpans([
     [0, RUNNING, 0, 0, 0],
     [100, RUNNABLE, 0, 2, 1 << 8],
     [400, RUNNING, 1, 0, 1 << 9],
     [600, LOST, NOBODY, 0, 0],
     [601, BLOCKED, 1, 4, 0],
-  ].flatMap(([start = 0, ...rest]) => [BASE + start, ...rest]),
+  ].map(([start = 0, ...rest]) => [BASE + start, ...rest])),
   end: BASE + 1000,
-  marks: [BASE + 250, 0, 0, 2],
+  packedMarks: packed([[[8, BASE + 250], [8, 2 ** 40 + 7], [2, 4], [2, 2], [4, 0]]]),
 };
 
 /** Four cells: runs, half waits, nothing known, runs with a loss too short to have a share. */
@@ -30,13 +42,13 @@ const cells: Lane = {
   kind: 'pcpu',
   name: 'pCPU 0',
   index: 0,
-  cells: [
+  packedCells: packed([
     [1, 3, FULL, 0, 0, 0, 0, 0, 0],
     [3, 3, 32767, 32768, 0, 0, 0, 0, 0],
     [0, NOBODY, 0, 0, 0, 0, 0, 0, 0],
     [1 | (1 << LOST), 5, FULL, 0, 0, 0, 0, 0, 0],
-  ].flat(),
-  counts: [1, 1, 0, 0, 0, 0, 2, 1 << 11],
+  ].map((numbers) => numbers.map((value) => [2, value]))),
+  packedCounts: packed([1, 1, 0, 0, 0, 0, 2, 1 << 11].map((value) => [[4, value]])),
 };
 
 const schedule: Schedule = { frequency: 1000, first: BASE, until: BASE + 1000, from: BASE, to: BASE + 1000, width: 4, lanes: [exact, cells] };
@@ -102,6 +114,13 @@ test('what is under a point', () => {
   assert.equal(at(9, 100), undefined);
 });
 
+test('names cannot turn or break what is written beside them', () => {
+  const names = ['Ünï👩‍💻/0', 'a\u202eb/1', 'a\nb\u0000'];
+  const lanes = names.map((name, lane): Lane => ({ lane, kind: 'vcpu', name }));
+  const shown = [...pictureOf({ ...schedule, lanes }, BASE).lanes.values()].map(({ info }) => info.name);
+  assert.deepEqual(shown, ['Ünï👩‍💻/0', 'a\ufffdb/1', 'a\ufffdb\ufffd']);
+});
+
 test('spans are found by time', () => {
   const spans = picture.lanes.get(3)?.spans;
   assert.ok(spans);
@@ -120,9 +139,20 @@ test('time in each state, of spans and of cells, cut to what is seen', () => {
   assert.deepEqual(of(4, 900, 5000), [100, 0, 0, 0, 0, 0, 0]);
 });
 
-test('ticks beyond what a double counts exactly stay within a microsecond', () => {
+test('marks and counts are taken over', () => {
+  assert.deepEqual(Array.from(picture.lanes.get(3)?.marks ?? []), [250, 4, 2 ** 40 + 7, 2]);
+  assert.deepEqual(Array.from(picture.lanes.get(4)?.counts ?? []), [1, 1, 0, 0, 0, 0, 2, 1 << 11]);
+});
+
+test('ticks beyond what a double counts exactly are exact from the base on', () => {
   const first = 2 ** 63;
-  const late = pictureOf({ ...schedule, first, from: first, to: first + 1e6, lanes: [{ lane: 1, kind: 'pcpu', name: '', spans: [first, 0, 0, 0, 0, first + 500_000, 2, NOBODY, 0, 0], end: first + 1e6 }] }, first);
-  const starts = late.lanes.get(1)?.spans?.starts;
-  assert.ok(starts && Math.abs((starts[1] ?? 0) - 500_000) <= 1024);
+  const late = [[0n, 0], [1n, 2], [500_001n, 0]].map(([after = 0n, state = 0]) => {
+    const bytes = Buffer.alloc(16);
+    bytes.writeBigUInt64LE(2n ** 63n + BigInt(after));
+    bytes[8] = Number(state);
+    return bytes;
+  });
+  const lane: Lane = { lane: 1, kind: 'pcpu', name: '', packedSpans: Buffer.concat(late).toString('base64'), end: first + 1e6 };
+  const { starts } = pictureOf({ ...schedule, first, from: first, to: first + 1e6, lanes: [lane] }, first).lanes.get(1)?.spans ?? {};
+  assert.deepEqual(Array.from(starts ?? []).slice(0, 3), [0, 1, 500_001]);
 });

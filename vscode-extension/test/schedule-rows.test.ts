@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { LaneInfo } from '../src/schedule/model';
-import { guestsOf, heightOf, laneAtHeight, LANE_HEIGHT, linesBetween, linesOf } from '../src/schedule/rows';
+import { guestsOf, heightOf, labelOf, laneAtHeight, LANE_HEIGHT, linesBetween, linesOf } from '../src/schedule/rows';
 
 const lanes: LaneInfo[] = [
   { lane: 0, kind: 'machine', name: 'machine' },
@@ -18,6 +18,7 @@ test('cores first, then VM by VM, in order', () => {
   const all = ['[Cores]', 'pCPU 0', 'pCPU 1', '[Dom0]', 'Dom0/0', '[a/b: c]', 'a/b: c/0', 'a/b: c/1'];
   assert.deepEqual(texts(false), all);
   assert.deepEqual(texts(true), [...all, 'a/b: c: sh[7]']);
+  assert.deepEqual(lanes.map(labelOf), ['machine', 'vCPU 1', 'pCPU 1', 'vCPU 0', 'pCPU 0', 'vCPU 0', 'sh[7]']);
   assert.deepEqual(linesOf([], true), []);
   assert.deepEqual(guestsOf(lanes), [0, 2]);
 });

@@ -8,7 +8,7 @@ use trace::window::Window;
 
 use super::names::Names;
 use super::stats::{self, Stats};
-use super::window::{self, Schedule};
+use super::window::{self, Schedule, Shape};
 
 /// Cells of a lane when nobody says how many.
 const USUAL_WIDTH: usize = 1000;
@@ -28,6 +28,9 @@ pub struct Wanted {
     pub width: Option<usize>,
     /// Which lanes; all but tasks' when left out.
     pub lanes: Option<Vec<u16>>,
+    /// Give the arrays as bytes in base64, not as numbers: for a view that draws them again and again.
+    #[serde(default)]
+    pub packed: bool,
 }
 
 /// Arguments of `hvdap/scheduleStats`.
@@ -86,7 +89,12 @@ pub fn schedule(view: View<'_>, names: &Names, wanted: &Wanted) -> Result<Schedu
     let (from, to) = within(view, wanted.from, Some(to))?;
     let width = wanted.width.unwrap_or(USUAL_WIDTH);
     let window = Window { from, to, width };
-    Ok(window::report(view, names, wanted.lanes.as_deref(), window))
+    let shape = match wanted.packed {
+        true => Shape::Packed,
+        false => Shape::Numbers,
+    };
+    let lanes = wanted.lanes.as_deref();
+    Ok(window::report(view, names, lanes, window, shape))
 }
 
 /// Statistics of a stretch of the timeline.

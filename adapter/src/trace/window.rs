@@ -3,9 +3,10 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 use trace::store::{Owner, State, View};
-use trace::window::{Cell, Points, Spans, Window, window};
+use trace::window::{Cell, LaneWindow, Points, Spans, Window, window};
 
 use super::names::Names;
+use super::packed;
 
 /// Body of `hvdap/schedule`. Times are ticks of the counter.
 ///
@@ -32,7 +33,8 @@ pub struct Schedule {
 }
 
 /// One lane.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Lane {
     /// Its number, by which it is asked for again.
     pub lane: u16,
@@ -64,10 +66,23 @@ pub struct Lane {
     /// Two numbers for each cell, where there are more marks than cells: how many, and bit n for kind n.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counts: Option<Vec<u32>>,
+    /// In place of `spans` where `packed` was asked for: base64 of 16 bytes for each, little-endian: start (8), state (1), cause (1),
+    /// the other side (2), flags (2), nothing (2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packed_spans: Option<String>,
+    /// In place of `cells`: base64 of the nine numbers of each, 2 bytes each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packed_cells: Option<String>,
+    /// In place of `marks`: base64 of 24 bytes for each: time (8), value (8), kind (2), the lane of whoever caused it (2), nothing (4).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packed_marks: Option<String>,
+    /// In place of `counts`: base64 of the two numbers of each cell, 4 bytes each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packed_counts: Option<String>,
 }
 
 /// What a lane is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// The machine: running, or offline while the debugger holds it.
@@ -79,42 +94,39 @@ pub enum Kind {
     /// A task of a guest.
     Task,
     /// All beyond the most lanes that are kept.
+    #[default]
     Others,
 }
 
-/// Answers a window. Without `lanes`, the machine's, the cores' and the vCPUs'.
+/// Answers a window, its arrays packed or not. Without `lanes`, the machine's, the cores' and the vCPUs'.
 #[must_use]
-pub fn report(view: View<'_>, names: &Names, lanes: Option<&[u16]>, wanted: Window) -> Schedule {
+pub fn report(
+    view: View<'_>,
+    names: &Names,
+    lanes: Option<&[u16]>,
+    wanted: Window,
+    shape: Shape,
+) -> Schedule {
     let all = (0_u16..).zip(view.owners());
     let usual = all.filter(|(_, owner)| !matches!(owner, Owner::Task(..)));
     let lanes = lanes.map_or_else(|| usual.map(|(lane, _)| lane).collect(), <[u16]>::to_vec);
     let answered = window(view, &lanes, wanted);
-    let lane = |answer: trace::window::LaneWindow| {
+    let lane = |answer: LaneWindow| {
         let owner = view.owners().get(usize::from(answer.lane)).copied()?;
         let (kind, guest, index) = identity(owner);
-        let (spans, end, cells) = match answer.spans {
-            Spans::Exact { spans, end } => (Some(exact(&spans)), Some(end), None),
-            Spans::Cells(cells) => (None, None, Some(cells.iter().flat_map(numbers).collect())),
-        };
-        let (marks, counts) = match answer.points {
-            Points::Exact(points) => (Some(points.iter().flat_map(mark).collect()), None),
-            Points::Counts(counts) => {
-                let counts = counts.iter().flat_map(|one| [one.points, one.marks]);
-                (None, Some(counts.collect()))
-            }
-        };
-        Some(Lane {
+        let mut lane = Lane {
             lane: answer.lane,
             kind,
             name: names.owner(view, owner),
             guest,
             index,
-            spans,
-            end,
-            cells,
-            marks,
-            counts,
-        })
+            ..Lane::default()
+        };
+        match shape {
+            Shape::Numbers => lane.fill(&answer),
+            Shape::Packed => lane.pack(&answer),
+        }
+        Some(lane)
     };
     Schedule {
         frequency: view.frequency(),
@@ -124,6 +136,46 @@ pub fn report(view: View<'_>, names: &Names, lanes: Option<&[u16]>, wanted: Wind
         to: wanted.to,
         width: wanted.width,
         lanes: answered.into_iter().filter_map(lane).collect(),
+    }
+}
+
+/// How the arrays of a lane are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// As numbers.
+    Numbers,
+    /// As bytes, in base64.
+    Packed,
+}
+
+impl Lane {
+    fn fill(&mut self, answer: &LaneWindow) {
+        match &answer.spans {
+            Spans::Exact { spans, end } => {
+                (self.spans, self.end) = (Some(exact(spans)), Some(*end));
+            }
+            Spans::Cells(cells) => self.cells = Some(cells.iter().flat_map(numbers).collect()),
+        }
+        match &answer.points {
+            Points::Exact(points) => self.marks = Some(points.iter().flat_map(mark).collect()),
+            Points::Counts(counts) => {
+                let counts = counts.iter().flat_map(|one| [one.points, one.marks]);
+                self.counts = Some(counts.collect());
+            }
+        }
+    }
+
+    fn pack(&mut self, answer: &LaneWindow) {
+        match &answer.spans {
+            Spans::Exact { spans, end } => {
+                (self.packed_spans, self.end) = (Some(packed::spans(spans)), Some(*end));
+            }
+            Spans::Cells(cells) => self.packed_cells = Some(packed::cells(cells)),
+        }
+        match &answer.points {
+            Points::Exact(points) => self.packed_marks = Some(packed::marks(points)),
+            Points::Counts(counts) => self.packed_counts = Some(packed::counts(counts)),
+        }
     }
 }
 
@@ -150,7 +202,7 @@ fn exact(spans: &[trace::store::Span]) -> Vec<u64> {
     spans.iter().flat_map(five).collect()
 }
 
-fn numbers(cell: &Cell) -> [u16; 2 + State::COUNT] {
+pub(super) fn numbers(cell: &Cell) -> [u16; 2 + State::COUNT] {
     let mut all = [0; 2 + State::COUNT];
     (all[0], all[1]) = (cell.flags.0, cell.party);
     all[2..].copy_from_slice(&cell.shares);

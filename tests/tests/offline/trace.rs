@@ -6,6 +6,7 @@ mod guests;
 mod index;
 mod oracle;
 mod said;
+mod view;
 
 use std::path::Path;
 

@@ -13,6 +13,10 @@ export interface ScheduleArguments {
    */
   lanes?: number[];
   /**
+   * Give the arrays as bytes in base64, not as numbers: for a view that draws them again and again.
+   */
+  packed?: boolean;
+  /**
    * The first tick beyond; the timeline's end when left out.
    */
   to?: number;

@@ -80,6 +80,23 @@ export interface Lane {
    */
   name: string;
   /**
+   * In place of `cells`: base64 of the nine numbers of each, 2 bytes each.
+   */
+  packedCells?: string;
+  /**
+   * In place of `counts`: base64 of the two numbers of each cell, 4 bytes each.
+   */
+  packedCounts?: string;
+  /**
+   * In place of `marks`: base64 of 24 bytes for each: time (8), value (8), kind (2), the lane of whoever caused it (2), nothing (4).
+   */
+  packedMarks?: string;
+  /**
+   * In place of `spans` where `packed` was asked for: base64 of 16 bytes for each, little-endian: start (8), state (1), cause (1),
+   * the other side (2), flags (2), nothing (2).
+   */
+  packedSpans?: string;
+  /**
    * Five numbers for each span: start, state, the other side (a vCPU's core, the lane of a core's vCPU), cause, flags. Each ends
    * where the next begins.
    */

@@ -102,7 +102,7 @@ export class Data {
 
   private async list(about: TraceAbout): Promise<void> {
     const all = this.withTasks ? { lanes: Array.from({ length: about.lanes }, (_, lane) => lane) } : {};
-    const list = await this.source.request('schedule', { width: 1, ...all });
+    const list = await this.source.request('schedule', { width: 1, packed: true, ...all });
     this.base = list.first;
     this.frequency = list.frequency;
     this.until = list.until - list.first;
@@ -163,7 +163,7 @@ export class Data {
   private async exchange(wanted: { from: number; to: number; width: number; lanes: number[] }, take: (picture: Picture) => void): Promise<void> {
     this.isAsking = true;
     try {
-      const answer = await this.source.request('schedule', wanted);
+      const answer = await this.source.request('schedule', { ...wanted, packed: true });
       this.until = Math.max(this.until, answer.until - this.base);
       take(pictureOf(answer, this.base));
       this.failure = this.about?.failure;

@@ -1,4 +1,5 @@
 /** Elements made by code. Text is only ever text: names of VMs and tasks may have any signs in them. */
+import { plain } from './plain';
 
 type Child = Node | string;
 
@@ -12,7 +13,7 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   for (const [name, value] of Object.entries(attributes)) {
     made.setAttribute(name, value);
   }
-  made.append(...children);
+  made.append(...children.map((child) => (typeof child === 'string' ? plain(child) : child)));
   return made;
 }
 

@@ -3,6 +3,8 @@
  * All pure. Ticks are relative to the timeline's beginning, where a double is exact for 2⁵³ of them.
  */
 import type { Lane, Schedule } from '../protocol/schedule';
+import { unpackCells, unpackCounts, unpackMarks, unpackSpans } from './packed';
+import { plain } from './plain';
 import { HYPERVISOR, NOBODY, RUNNING, STATES } from './span';
 import { pixelOf, tickAt, type Viewport } from './viewport';
 
@@ -24,8 +26,6 @@ export interface Spans {
 export const CELL = 2 + STATES;
 /** A share that is the whole cell. */
 export const FULL = 65535;
-/** Numbers of a span as it comes. */
-const SPAN = 5;
 /** Numbers of a mark: tick, kind, value, lane of whoever caused it. */
 export const MARK = 4;
 
@@ -46,43 +46,23 @@ export interface Picture extends Viewport {
   readonly lanes: ReadonlyMap<number, LanePicture>;
 }
 
-/** Takes an answer apart. `base` is the tick that all others are counted from. */
+/** Takes a packed answer apart. `base` is the tick that all others are counted from. */
 export function pictureOf(schedule: Schedule, base: number): Picture {
   const lanes = schedule.lanes.map((lane) => [lane.lane, laneOf(lane, base)] as const);
   return { from: schedule.from - base, to: schedule.to - base, width: schedule.width, lanes: new Map(lanes) };
 }
 
 function laneOf(lane: Lane, base: number): LanePicture {
-  const { lane: number, kind, name, guest, index } = lane;
+  const { lane: number, kind, guest, index } = lane;
+  const name = plain(lane.name);
   const info: LaneInfo = { lane: number, kind, name, ...(guest === undefined ? {} : { guest }), ...(index === undefined ? {} : { index }) };
   return {
     info,
-    ...(lane.spans ? { spans: spansOf(lane.spans, lane.end ?? 0, base) } : {}),
-    ...(lane.cells ? { cells: Uint16Array.from(lane.cells) } : {}),
-    ...(lane.marks ? { marks: Float64Array.from(lane.marks, (value, at) => (at % MARK === 0 ? value - base : value)) } : {}),
-    ...(lane.counts ? { counts: Uint32Array.from(lane.counts) } : {}),
+    ...(lane.packedSpans === undefined ? {} : { spans: unpackSpans(lane.packedSpans, lane.end ?? 0, base) }),
+    ...(lane.packedCells === undefined ? {} : { cells: unpackCells(lane.packedCells) }),
+    ...(lane.packedMarks === undefined ? {} : { marks: unpackMarks(lane.packedMarks, base) }),
+    ...(lane.packedCounts === undefined ? {} : { counts: unpackCounts(lane.packedCounts) }),
   };
-}
-
-function spansOf(numbers: readonly number[], end: number, base: number): Spans {
-  const count = Math.floor(numbers.length / SPAN);
-  const spans: Spans = {
-    starts: new Float64Array(count + 1),
-    states: new Uint8Array(count),
-    parties: new Uint16Array(count),
-    causes: new Uint8Array(count),
-    flags: new Uint16Array(count),
-  };
-  for (let span = 0; span < count; span++) {
-    const at = span * SPAN;
-    spans.starts[span] = (numbers[at] ?? 0) - base;
-    spans.states[span] = numbers[at + 1] ?? 0;
-    spans.parties[span] = numbers[at + 2] ?? NOBODY;
-    spans.causes[span] = numbers[at + 3] ?? 0;
-    spans.flags[span] = numbers[at + 4] ?? 0;
-  }
-  spans.starts[count] = end - base;
-  return spans;
 }
 
 /** What the pixels of a lane show, one cell of {@link CELL} numbers each. Reused from frame to frame. */

@@ -2,7 +2,7 @@
 import { fillRow, MARK, Row, spanAt, type LaneInfo, type LanePicture, type Picture } from './model';
 import type { Palette } from './palette';
 import { drawHalts, drawLane, drawMark, type Band, type ColourOf, type Raster } from './raster';
-import type { Line } from './rows';
+import { labelOf, type Line } from './rows';
 import { ALARMING, NOBODY, NOTED, RUNNING } from './span';
 import { axisTicks } from './time';
 import { pixelOf, type Viewport } from './viewport';
@@ -164,22 +164,23 @@ function paintLabels(context: CanvasRenderingContext2D, scene: Scene, width: num
   }
 }
 
-/** A name cut so that it fits; empty where nothing of it would be left. */
+/** A name cut so that it fits, its number kept; empty where nothing of it would be left. */
 function shortened(context: CanvasRenderingContext2D, name: string, room: number): string {
   if (context.measureText(name).width <= room) {
     return name;
   }
-  const letters = Array.from(name);
+  const end = /\/\d+$/u.exec(name)?.[0] ?? '';
+  const letters = Array.from(name.slice(0, name.length - end.length));
   let [low, high] = [0, letters.length];
   while (low < high) {
     const middle = (low + high + 1) >> 1;
-    if (context.measureText(`${letters.slice(0, middle).join('')}…`).width <= room) {
+    if (context.measureText(`${letters.slice(0, middle).join('')}…${end}`).width <= room) {
       low = middle;
     } else {
       high = middle - 1;
     }
   }
-  return low > 0 ? `${letters.slice(0, low).join('')}…` : '';
+  return low > 0 ? `${letters.slice(0, low).join('')}…${end}` : '';
 }
 
 /** Selection, cursor, the end of what is known, and where the machine stands. */
@@ -232,7 +233,7 @@ function paintNames(context: CanvasRenderingContext2D, scene: Scene, height: num
     }
     const isAtCursor = scene.cursor?.lane === line.lane.lane;
     context.fillStyle = isAtCursor ? palette.accent : palette.text;
-    const text = shortened(context, line.lane.name, NAMES - 22);
+    const text = shortened(context, labelOf(line.lane), NAMES - 22);
     context.fillText(text, 16, y + 1 + MARKS + BODY / 2);
   }
   context.fillStyle = palette.line;

@@ -45,6 +45,18 @@ function nameOf(lane: LaneInfo | undefined, guest: number): string {
   return name ?? `VM ${guest}`;
 }
 
+/** What a lane is called below the heading of its group. */
+export function labelOf(lane: LaneInfo): string {
+  switch (lane.kind) {
+    case 'vcpu':
+      return `vCPU ${lane.index ?? 0}`;
+    case 'task':
+      return lane.name.slice(lane.name.lastIndexOf(': ') + 2);
+    default:
+      return lane.name;
+  }
+}
+
 /** How high all lines are together. */
 export function heightOf(lines: readonly Line[]): number {
   const last = lines.at(-1);

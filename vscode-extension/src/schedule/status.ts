@@ -1,6 +1,7 @@
 /** The line at the bottom: what is shown, how much of it, what is wrong with it; and what screen readers are told. */
 import { describe } from './describe';
 import { element } from './dom';
+import { plain } from './plain';
 import { duration, moment } from './time';
 import type { View } from './view';
 
@@ -31,11 +32,11 @@ export class Status {
     const { data, viewport } = view;
     const { about } = data;
     // Of a path, the file.
-    this.left.textContent = about?.title.replace(/^.*\/(?=[^/])/su, '') ?? '';
+    this.left.textContent = plain(about?.title.replace(/^.*\/(?=[^/])/su, '') ?? '');
     this.left.title = about?.title ?? '';
     const cursor = this.cursorText();
     if (view.said !== this.lastSaid) {
-      this.said.textContent = view.said;
+      this.said.textContent = plain(view.said);
     } else if (cursor !== this.lastCursor) {
       this.said.textContent = cursor;
     }
