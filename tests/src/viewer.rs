@@ -40,9 +40,19 @@ impl Viewer {
     /// When it does not.
     #[must_use]
     pub fn start(file: &Path, arguments: &[&str]) -> Self {
+        let file = file.to_str().expect("a plain path");
+        Self::with(&[&[file], arguments].concat())
+    }
+
+    /// Starts it with these arguments and waits until it serves.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[must_use]
+    pub fn with(arguments: &[&str]) -> Self {
         let mut command = Command::new(adapter::program());
-        command.args(["trace", "view", "--no-open"]).arg(file);
         let mut child = command
+            .args(["trace", "view", "--no-open"])
             .args(arguments)
             .stdout(Stdio::piped())
             .spawn()

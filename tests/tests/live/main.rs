@@ -12,3 +12,4 @@ mod snapshot;
 mod target;
 mod three_guests;
 mod trace;
+mod view;
