@@ -34,7 +34,7 @@ if (options.length === 0) {
   options = [file, '--hz', String(HERTZ)];
 }
 const { browser, close } = await openBrowser({ flags: ['--disable-frame-rate-limit', '--disable-gpu-vsync'] });
-const whole = await browser.browser().newBrowserCDPSession();
+const whole = await browser.newBrowserCDPSession();
 const viewed = await Viewed.start(options);
 
 /**

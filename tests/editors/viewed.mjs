@@ -1,8 +1,6 @@
 // The page of `hvdap trace view` in Chromium without a window.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
@@ -56,20 +54,14 @@ export class Viewed {
 }
 
 /**
- * A browser with an empty profile; what its pages complain of and whom else they ask is gathered.
+ * A browser and a page in it; what the page complains of and whom else it asks is gathered.
  * @param {{ size?: { width: number, height: number }, flags?: string[] }} more
  */
 export async function openBrowser({ size = { width: 1600, height: 900 }, flags = [] } = {}) {
   const { chromium } = createRequire(join(process.env.HVDAP_EDITORS ?? '', 'package.json'))('playwright-core');
-  const profile = mkdtempSync(join(tmpdir(), 'hvdap-page-'));
-  const browser = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    headless: true,
-    viewport: size,
-    acceptDownloads: true,
-    args: [...FLAGS, ...flags],
-  });
-  const page = browser.pages()[0] ?? (await browser.newPage());
+  const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+  const browser = await chromium.launch({ executablePath, headless: true, args: [...FLAGS, ...flags] });
+  const page = await (await browser.newContext({ viewport: size, acceptDownloads: true })).newPage();
   const complaints = [];
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (message) => {
@@ -83,11 +75,7 @@ export async function openBrowser({ size = { width: 1600, height: 900 }, flags =
       complaints.push(`asked ${request.url()}`);
     }
   });
-  const close = async () => {
-    await browser.close();
-    rmSync(profile, { recursive: true, force: true });
-  };
-  return { browser, page, complaints, close };
+  return { browser, page, complaints, close: () => browser.close() };
 }
 
 /** Waits until the lanes are drawn: the canvas has colours other than the background's. */
@@ -98,9 +86,10 @@ export async function drawn(page) {
       if (!canvas || canvas.width < 300 || canvas.height < 100) {
         return false;
       }
-      const [width, height] = [canvas.width - 200, canvas.height - 30];
+      // A strip of it, so that looking costs the page little.
+      const [left, width, height] = [300, 40, Math.min(canvas.height, 300)];
       const copy = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
-      copy.drawImage(canvas, -200, -30);
+      copy.drawImage(canvas, -left, 0);
       const colours = new Set(new Uint32Array(copy.getImageData(0, 0, width, height).data.buffer));
       return colours.size > 4;
     },

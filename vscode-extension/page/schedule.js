@@ -375,7 +375,7 @@
   }
 
   // src/schedule/data.ts
-  var EVERY = 70;
+  var EVERY = 100;
   var BEHIND_EVERY = 1e3;
   var AGAIN = 400;
   var MOST_CORES = 16;
@@ -411,10 +411,10 @@
     behindAt = 0;
     timer;
     listed = 0;
-    /** Asks what there is, again and again until there is something. */
+    /** Asks what there is; of what is still being read, again and again until there is something. */
     async open() {
       await this.refresh();
-      if (this.lanes.size === 0 && (this.about?.failure === void 0 || this.about.growing)) {
+      if (this.lanes.size === 0 && this.about?.growing === true) {
         setTimeout(() => void this.open(), AGAIN);
       }
     }
@@ -445,7 +445,7 @@
         if (this.about.lanes !== this.listed) {
           await this.list(this.about);
         }
-        this.failure = this.about.failure;
+        this.failure = failureOf(this.about);
       } catch (error) {
         this.failure = messageOf(error);
       }
@@ -454,6 +454,9 @@
     async list(about) {
       const all = this.withTasks ? { lanes: Array.from({ length: about.lanes }, (_, lane) => lane) } : {};
       const list = await this.source.request("schedule", { width: 1, packed: true, ...all });
+      if (list.first !== this.base) {
+        [this.picture, this.behind, this.asked, this.behindAsked] = [NOTHING, NOTHING, "", ""];
+      }
       this.base = list.first;
       this.frequency = list.frequency;
       this.until = list.until - list.first;
@@ -511,9 +514,14 @@
       this.isAsking = true;
       try {
         const answer = await this.source.request("schedule", { ...wanted, packed: true });
-        this.until = Math.max(this.until, answer.until - this.base);
-        take(pictureOf(answer, this.base));
-        this.failure = this.about?.failure;
+        if (answer.first === this.base) {
+          this.until = Math.max(this.until, answer.until - this.base);
+          take(pictureOf(answer, this.base));
+          this.failure = failureOf(this.about);
+        } else {
+          this.listed = 0;
+          await this.refresh();
+        }
       } catch (error) {
         this.failure = messageOf(error);
       } finally {
@@ -523,6 +531,9 @@
       this.ask();
     }
   };
+  function failureOf(about) {
+    return about?.failure ?? (about?.lanes === 0 && !about.growing ? "nothing is recorded yet" : void 0);
+  }
   function messageOf(error) {
     return error instanceof Error ? error.message : String(error);
   }

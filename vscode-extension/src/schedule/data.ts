@@ -5,7 +5,7 @@ import type { Source } from './source';
 import type { Viewport } from './viewport';
 
 /** At most so often a window is asked for while the view moves, in milliseconds. */
-const EVERY = 70;
+const EVERY = 100;
 /** At most so often all of the time is asked for while it grows. */
 const BEHIND_EVERY = 1000;
 /** So long it takes until an answer that could not be given is asked for again. */
@@ -55,10 +55,10 @@ export class Data {
     private readonly changed: () => void,
   ) {}
 
-  /** Asks what there is, again and again until there is something. */
+  /** Asks what there is; of what is still being read, again and again until there is something. */
   async open(): Promise<void> {
     await this.refresh();
-    if (this.lanes.size === 0 && (this.about?.failure === undefined || this.about.growing)) {
+    if (this.lanes.size === 0 && this.about?.growing === true) {
       setTimeout(() => void this.open(), AGAIN);
     }
   }
@@ -93,7 +93,7 @@ export class Data {
       if (this.about.lanes !== this.listed) {
         await this.list(this.about);
       }
-      this.failure = this.about.failure;
+      this.failure = failureOf(this.about);
     } catch (error) {
       this.failure = messageOf(error);
     }
@@ -103,6 +103,10 @@ export class Data {
   private async list(about: TraceAbout): Promise<void> {
     const all = this.withTasks ? { lanes: Array.from({ length: about.lanes }, (_, lane) => lane) } : {};
     const list = await this.source.request('schedule', { width: 1, packed: true, ...all });
+    if (list.first !== this.base) {
+      // Another recording than before.
+      [this.picture, this.behind, this.asked, this.behindAsked] = [NOTHING, NOTHING, '', ''];
+    }
     this.base = list.first;
     this.frequency = list.frequency;
     this.until = list.until - list.first;
@@ -164,9 +168,14 @@ export class Data {
     this.isAsking = true;
     try {
       const answer = await this.source.request('schedule', { ...wanted, packed: true });
-      this.until = Math.max(this.until, answer.until - this.base);
-      take(pictureOf(answer, this.base));
-      this.failure = this.about?.failure;
+      if (answer.first === this.base) {
+        this.until = Math.max(this.until, answer.until - this.base);
+        take(pictureOf(answer, this.base));
+        this.failure = failureOf(this.about);
+      } else {
+        this.listed = 0;
+        await this.refresh();
+      }
     } catch (error) {
       this.failure = messageOf(error);
     } finally {
@@ -175,6 +184,10 @@ export class Data {
     this.changed();
     this.ask();
   }
+}
+
+function failureOf(about: TraceAbout | undefined): string | undefined {
+  return about?.failure ?? (about?.lanes === 0 && !about.growing ? 'nothing is recorded yet' : undefined);
 }
 
 /** What an error says. */
