@@ -1221,10 +1221,10 @@
     context.setTransform(scale, 0, 0, scale, 0, 0);
     context.font = scene.palette.font;
     context.textBaseline = "middle";
-    paintLabels(context, scene, width);
-    paintLines(context, scene, width, height);
-    paintNames(context, scene, height);
     paintAxis(context, scene, width, height);
+    paintLines(context, scene, width, height);
+    paintLabels(context, scene, width);
+    paintNames(context, scene, height);
   }
   function drawPixels(raster, scene, workspace, scale) {
     const left = Math.round(NAMES * scale);
@@ -1396,7 +1396,7 @@
     for (const tick of axisTicks(from, to, Math.max(1, Math.floor(room / widest)))) {
       const x = NAMES + Math.round(pixelOf(viewport, room, tick.time * frequency));
       context.fillStyle = palette2.line;
-      context.globalAlpha = 0.5;
+      context.globalAlpha = 0.35;
       context.fillRect(x, AXIS, 1, height - AXIS);
       context.globalAlpha = 1;
       context.fillRect(x, AXIS - 6, 1, 6);
