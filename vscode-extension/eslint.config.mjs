@@ -20,5 +20,9 @@ export default defineConfig(
       ],
     },
   },
-  { files: ['**/*.mjs'], languageOptions: { globals: node } },
+  {
+    files: ['**/*.mjs'],
+    languageOptions: { globals: node },
+    rules: { 'no-unused-vars': ['error', { varsIgnorePattern: '^_$' }] },
+  },
 );

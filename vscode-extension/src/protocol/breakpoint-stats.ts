@@ -1,4 +1,4 @@
-// Written by scripts/types.mjs from schemas/breakpoint-stats.schema.json.
+// Written by scripts/schemas.mjs from schemas/breakpoint-stats.schema.json.
 
 /**
  * Body of `hvdap/breakpointStats`.

@@ -1,4 +1,4 @@
-// Written by scripts/types.mjs from schemas/groups.schema.json.
+// Written by scripts/schemas.mjs from schemas/groups.schema.json.
 
 /**
  * Body of `hvdap/groups`.

@@ -1,4 +1,4 @@
-// Written by scripts/types.mjs from schemas/launch.schema.json.
+// Written by scripts/schemas.mjs from schemas/launch.schema.json.
 
 /**
  * Arguments of the requests `attach` and `launch`.

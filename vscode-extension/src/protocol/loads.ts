@@ -1,4 +1,4 @@
-// Written by scripts/types.mjs from schemas/loads.schema.json.
+// Written by scripts/schemas.mjs from schemas/loads.schema.json.
 
 /**
  * One line of `hvdap trace loads --json`: what the vCPUs did in one interval.

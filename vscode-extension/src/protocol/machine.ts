@@ -1,4 +1,4 @@
-// Written by scripts/types.mjs from schemas/machine.schema.json.
+// Written by scripts/schemas.mjs from schemas/machine.schema.json.
 
 /**
  * The machine file: what is attached to, and which programs run in it.

@@ -1,4 +1,4 @@
-// Written by scripts/types.mjs from schemas/schedule.schema.json.
+// Written by scripts/schemas.mjs from schemas/schedule.schema.json.
 
 /**
  * Body of `hvdap/schedule`. Times are ticks of the counter.

@@ -1,4 +1,4 @@
-// Written by scripts/types.mjs from schemas/stack.schema.json.
+// Written by scripts/schemas.mjs from schemas/stack.schema.json.
 
 /**
  * Output of `hvdap stack --json`.

@@ -1,4 +1,4 @@
-// Written by scripts/types.mjs from schemas/subscribe.schema.json.
+// Written by scripts/schemas.mjs from schemas/subscribe.schema.json.
 
 /**
  * Arguments of `hvdap/subscribe`.

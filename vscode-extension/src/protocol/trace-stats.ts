@@ -1,4 +1,4 @@
-// Written by scripts/types.mjs from schemas/trace-stats.schema.json.
+// Written by scripts/schemas.mjs from schemas/trace-stats.schema.json.
 
 /**
  * Output of `hvdap trace stats --json`. Times are nanoseconds, moments such since the start of the trace.

@@ -1,4 +1,4 @@
-// Written by scripts/types.mjs from schemas/trace-why.schema.json.
+// Written by scripts/schemas.mjs from schemas/trace-why.schema.json.
 
 /**
  * Output of `hvdap trace why --json`.

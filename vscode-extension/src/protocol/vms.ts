@@ -1,4 +1,4 @@
-// Written by scripts/types.mjs from schemas/vms.schema.json.
+// Written by scripts/schemas.mjs from schemas/vms.schema.json.
 
 /**
  * Output of `hvdap vms --json`.

@@ -1,4 +1,4 @@
-// Written by scripts/types.mjs from schemas/why.arguments.schema.json.
+// Written by scripts/schemas.mjs from schemas/why.arguments.schema.json.
 
 /**
  * Arguments of `hvdap/why`: a vCPU, by its lane or by its thread, and a time.

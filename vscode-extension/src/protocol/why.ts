@@ -1,4 +1,4 @@
-// Written by scripts/types.mjs from schemas/why.schema.json.
+// Written by scripts/schemas.mjs from schemas/why.schema.json.
 
 /**
  * Body of `hvdap/why`.

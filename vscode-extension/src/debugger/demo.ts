@@ -1,0 +1,56 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import * as vscode from 'vscode';
+import type { Program } from '../adapter/program.js';
+import { describe } from '../errors.js';
+import { TYPE } from '../identifiers.js';
+
+/** What `hvdap demo --files` prints. */
+interface DemoFiles {
+  /** The machine file. */
+  machine: string;
+  /** A recorded schedule of it, where there is one. */
+  trace?: string;
+}
+
+/** How long unpacking may take, in milliseconds. */
+const PATIENCE = 30_000;
+
+/**
+ * Attaches to the machine that is built into the adapter: a hypervisor and two VMs, halted. Needs no other program.
+ *
+ * @param openTrace shows a recorded schedule.
+ */
+export async function tryDemo(
+  context: vscode.ExtensionContext,
+  program: Program,
+  openTrace: (path: string) => Promise<void>,
+): Promise<void> {
+  const binary = await program.findOrTell();
+  if (binary === undefined) {
+    return;
+  }
+  let files: DemoFiles;
+  try {
+    files = await unpack(binary.path, vscode.Uri.joinPath(context.globalStorageUri, 'demo').fsPath);
+  } catch (error) {
+    await program.complain(`The demo cannot be unpacked: ${describe(error)}`);
+    return;
+  }
+  const started = await vscode.debug.startDebugging(undefined, {
+    type: TYPE,
+    request: 'attach',
+    name: 'hvdap demo',
+    machine: files.machine,
+  });
+  if (!started) {
+    return;
+  }
+  await vscode.commands.executeCommand('hvdap.machine.focus');
+  await (files.trace === undefined ? vscode.commands.executeCommand('hvdap.showSchedule') : openTrace(files.trace));
+}
+
+async function unpack(binary: string, folder: string): Promise<DemoFiles> {
+  const { stdout } = await promisify(execFile)(binary, ['demo', '--files', folder], { timeout: PATIENCE });
+  return JSON.parse(stdout) as DemoFiles;
+}
