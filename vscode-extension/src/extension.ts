@@ -35,7 +35,7 @@ export function activate(context: vscode.ExtensionContext): void {
     new StandingDecorations(machines),
     vscode.debug.registerDebugAdapterDescriptorFactory(TYPE, servers),
     vscode.debug.registerDebugAdapterTrackerFactory(TYPE, machines),
-    vscode.debug.registerDebugConfigurationProvider(TYPE, new Configurations()),
+    vscode.debug.registerDebugConfigurationProvider(TYPE, new Configurations(program)),
     vscode.window.createTreeView('hvdap.machine', { treeDataProvider: new MachineTree(machines) }),
     ...machineCommands(machines),
     registerCommand('hvdap.setUp', setUp),

@@ -36,7 +36,7 @@ export class Program {
     try {
       return await this.find();
     } catch (error) {
-      await tellWhy(error);
+      void tellWhy(error);
       return undefined;
     }
   }

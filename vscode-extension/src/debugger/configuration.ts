@@ -1,8 +1,11 @@
 import * as vscode from 'vscode';
+import type { Program } from '../adapter/program.js';
 import { MACHINE_FILE, TYPE } from '../identifiers.js';
 
 /** Fills in what a debug configuration leaves out: above all the machine file. */
 export class Configurations implements vscode.DebugConfigurationProvider {
+  constructor(private readonly program: Program) {}
+
   async provideDebugConfigurations(folder?: vscode.WorkspaceFolder): Promise<vscode.DebugConfiguration[]> {
     const files = await machineFiles(folder);
     return files.map((file) => ({
@@ -25,6 +28,15 @@ export class Configurations implements vscode.DebugConfigurationProvider {
     }
     const machine = await chooseMachineFile(folder);
     return machine && { ...complete, machine: machine.fsPath };
+  }
+
+  /** Nothing is started without a program to start; the user is told why. */
+  async resolveDebugConfigurationWithSubstitutedVariables(
+    _folder: vscode.WorkspaceFolder | undefined,
+    configuration: vscode.DebugConfiguration,
+  ): Promise<vscode.DebugConfiguration | undefined> {
+    const served = '__hvdap' in configuration || 'debugServer' in configuration;
+    return served || (await this.program.findOrTell()) !== undefined ? configuration : undefined;
   }
 }
 

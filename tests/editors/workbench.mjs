@@ -1,0 +1,158 @@
+// VS Code in a browser, driven as a user would: keys, palette, clicks. Every wait names what it waits for.
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openBrowser } from './browser.mjs';
+import { Server } from './server.mjs';
+
+const PATIENCE = 40_000;
+
+export class Workbench {
+  /** Hosts asked that are not this machine. */
+  outside = new Set();
+  #start = Date.now();
+
+  /**
+   * @param {{ scratch: string, workspace: string, vsix: string, pictures: string, settings?: object }} with_
+   */
+  static async open({ scratch, workspace, vsix, pictures, settings }) {
+    const self = new Workbench();
+    self.pictures = pictures;
+    mkdirSync(pictures, { recursive: true });
+    self.server = await Server.start(scratch, { vsix, settings });
+    const { browser, page } = await openBrowser(join(scratch, 'profile'), self.outside);
+    Object.assign(self, { browser, page });
+    await page.goto(`${self.server.origin}/?${new URLSearchParams({ folder: workspace })}`);
+    await page.waitForSelector('.monaco-workbench', { timeout: PATIENCE });
+    await page.waitForSelector('.explorer-folders-view .monaco-list-row', { timeout: PATIENCE });
+    self.say('workbench');
+    return self;
+  }
+
+  async close() {
+    await this.browser?.close();
+    this.server?.stop();
+  }
+
+  say(what) {
+    console.log(`${((Date.now() - this.#start) / 1000).toFixed(1).padStart(6)} s  ${what}`);
+  }
+
+  /** Runs a command by its title in the palette. */
+  async command(title) {
+    await this.page.keyboard.press('F1');
+    const input = this.page.locator('.quick-input-widget input');
+    await input.waitFor({ state: 'visible' });
+    await input.fill(`>${title}`);
+    const row = this.page.locator('.quick-input-list .monaco-list-row').first();
+    await this.until(`palette: ${title}`, async () => (await row.innerText()).includes(title.split(': ').at(-1)));
+    await this.page.keyboard.press('Enter');
+    await sleep(200);
+  }
+
+  /** Answers an input box or quick pick. */
+  async answer(text) {
+    const input = this.page.locator('.quick-input-widget input');
+    await input.waitFor({ state: 'visible' });
+    await input.fill(text);
+    await sleep(200);
+    await this.page.keyboard.press('Enter');
+  }
+
+  /** Waits until something is so. A failure leaves a picture. */
+  async until(what, look, patience = PATIENCE) {
+    const deadline = Date.now() + patience;
+    for (;;) {
+      const found = await Promise.resolve(look()).catch(() => undefined);
+      if (found) {
+        return found;
+      }
+      if (Date.now() > deadline) {
+        await this.page.screenshot({ path: join(this.pictures, 'failed.png') });
+        assert.fail(`still not: ${what}; see ${join(this.pictures, 'failed.png')}`);
+      }
+      await sleep(100);
+    }
+  }
+
+  /** Waits until an element's text matches all of these. */
+  async shows(what, selector, ...patterns) {
+    const element = this.page.locator(selector).first();
+    await this.until(`${what} shows ${patterns.join(' and ')}`, async () => {
+      const text = await element.innerText();
+      return patterns.every((pattern) => pattern.test(text));
+    });
+    this.say(`ok   ${what}`);
+  }
+
+  async picture(name) {
+    // Animations and late icons.
+    await sleep(700);
+    await this.page.screenshot({ path: join(this.pictures, `${name}.png`) });
+  }
+
+  /** The pane of a view in the side bar. */
+  pane(title) {
+    return `.pane:has(> .pane-header[aria-label^="${title}"])`;
+  }
+
+  /** Lists draw only what is on screen: room is made by folding others. */
+  async fold(title) {
+    const header = this.page.locator(`.pane-header[aria-label^="${title}"].expanded`);
+    if ((await header.count()) > 0) {
+      await header.first().click();
+      await sleep(200);
+    }
+  }
+
+  async unfold(title) {
+    const header = this.page.locator(`.pane-header[aria-label^="${title}"]:not(.expanded)`);
+    if ((await header.count()) > 0) {
+      await header.first().click();
+      await sleep(200);
+    }
+  }
+
+  /** Drags the edge of the side bar. */
+  async widenSideBar(width) {
+    const bar = await this.page.locator('#workbench\\.parts\\.sidebar').boundingBox();
+    const edge = bar.x + bar.width;
+    await this.page.mouse.move(edge, bar.y + bar.height / 2);
+    await this.page.mouse.down();
+    await this.page.mouse.move(bar.x + width, bar.y + bar.height / 2, { steps: 8 });
+    await this.page.mouse.up();
+  }
+
+  /** The document inside the webview that is shown. */
+  webview() {
+    return this.page.frameLocator('iframe.webview.ready').last().frameLocator('#active-frame');
+  }
+
+  async openFile(name) {
+    await this.page.keyboard.press('Control+p');
+    await this.page.locator('.quick-input-widget input').fill(name);
+    const row = this.page.locator('.quick-input-list .monaco-list-row').first();
+    await this.until(`quick open: ${name}`, async () => (await row.innerText()).includes(name));
+    await this.page.keyboard.press('Enter');
+    await this.page.waitForSelector('.monaco-editor .view-line');
+  }
+
+  async goToLine(line) {
+    await this.page.keyboard.press('Control+g');
+    await this.answer(`:${line}`);
+    await sleep(200);
+  }
+
+  /** F9 does nothing until the extension host has told which languages have breakpoints. */
+  async breakpointHere() {
+    const glyph = this.page.locator('.glyph-margin-widgets [class*=codicon-debug-breakpoint]');
+    await this.until('a breakpoint in the margin', async () => {
+      if ((await glyph.count()) === 0) {
+        await this.page.keyboard.press('F9');
+        await sleep(500);
+      }
+      return (await glyph.count()) > 0;
+    });
+  }
+}
