@@ -22,13 +22,15 @@ export async function openBrowser(profile, outside = new Set()) {
   const browser = await chromium.launchPersistentContext(profile, {
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     headless: true,
-    viewport: { width: 1600, height: 1000 },
+    viewport: { width: 1600, height: 1200 },
     args: FLAGS,
   });
   const page = browser.pages()[0] ?? (await browser.newPage());
   page.on('request', (request) => {
     const { protocol, hostname } = new URL(request.url());
-    if (/^(https?|wss?):$/.test(protocol) && hostname !== '127.0.0.1' && !hostname.endsWith('.localhost')) {
+    // Files of webviews have a host name too; VS Code's service worker answers these.
+    const here = hostname === '127.0.0.1' || hostname.endsWith('.vscode-resource.vscode-cdn.net');
+    if (/^(https?|wss?):$/.test(protocol) && !here) {
       outside.add(hostname);
     }
   });

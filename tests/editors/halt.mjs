@@ -32,6 +32,19 @@ try {
   await bench.unfold('Variables');
   await bench.shows('variables', '.debug-variables', /head/);
   await bench.picture('halt-sessions');
+
+  // A thread of another VM, from the machine view.
+  await bench.fold('Variables');
+  await page.locator(`${machine} .monaco-list-row[aria-label^="vCPU 0, on pCPU 1"]`).click();
+  await bench.shows('stack of courier', '.monaco-editor', /clock_ticks/);
+  await bench.picture('halt-other-vm');
+
+  await bench.command('hvdap: Show Schedule');
+  await bench.picture('halt-schedule');
+  await bench.command('hvdap: Translate Address');
+  await bench.answer('0xffffffc000081018');
+  await bench.webviewShows('translation panel', /blinky|courier/);
+  await bench.picture('halt-translation');
 } finally {
   await bench.close();
 }

@@ -129,6 +129,16 @@ export class Workbench {
     return this.page.frameLocator('iframe.webview.ready').last().frameLocator('#active-frame');
   }
 
+  /** Waits until the page in the webview matches all of these. */
+  async webviewShows(what, ...patterns) {
+    const body = this.webview().locator('body');
+    await this.until(`${what} shows ${patterns.join(' and ')}`, async () => {
+      const text = await body.innerText();
+      return patterns.every((pattern) => pattern.test(text));
+    });
+    this.say(`ok   ${what}`);
+  }
+
   async openFile(name) {
     await this.page.keyboard.press('Control+p');
     await this.page.locator('.quick-input-widget input').fill(name);

@@ -45,7 +45,7 @@ async function breakAtThread(machines: Machines, node?: ThreadNode): Promise<voi
     return;
   }
   const line = new vscode.Position(frame.line - 1, 0);
-  const location = new vscode.Location(vscode.Uri.file(frame.path), line);
+  const location = new vscode.Location(frame.source, line);
   vscode.debug.addBreakpoints([new vscode.SourceBreakpoint(location, true, onlyIn(at.group))]);
   await vscode.window.showTextDocument(location.uri, { selection: location.range });
 }

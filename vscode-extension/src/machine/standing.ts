@@ -77,7 +77,7 @@ async function stand(machine: Machine, place: Place): Promise<Standing | undefin
   try {
     const frame = await topFrame(machine, place);
     const who = `${plain(place.group.name)} ${place.thread.name}`;
-    return frame && { who, threadId: place.thread.id, path: frame.path, line: frame.line - 1 };
+    return frame && { who, threadId: place.thread.id, path: frame.source.fsPath, line: frame.line - 1 };
   } catch {
     // The VM went, or the machine runs again.
     return undefined;

@@ -3,10 +3,13 @@ import { describe } from '../errors.js';
 import type { Machine, Place } from './machine.js';
 import { isUnknown, type Requests } from './requests.js';
 
+/** How long a move of the focus may take to be told, in milliseconds. */
+const MOVE_PATIENCE = 1000;
+
 /** The innermost frame of a thread, where it has a source. */
 export interface TopFrame {
   name: string;
-  path: string;
+  source: vscode.Uri;
   /** From 1. */
   line: number;
 }
@@ -21,7 +24,18 @@ export async function topFrame(machine: Machine, place: Place): Promise<TopFrame
   })) as { stackFrames?: { name: string; line: number; source?: { path?: string } }[] };
   const [frame] = body.stackFrames ?? [];
   const path = frame?.source?.path;
-  return frame && path !== undefined && frame.line > 0 ? { name: frame.name, path, line: frame.line } : undefined;
+  return frame && path !== undefined && frame.line > 0
+    ? { name: frame.name, source: sourceUri(path), line: frame.line }
+    : undefined;
+}
+
+/** VS Code has made a URI of the path that the adapter sent; in a remote window one of the window's own kind. */
+function sourceUri(path: string): vscode.Uri {
+  if (!/^[\w+.-]+:\/\//.test(path)) {
+    return vscode.Uri.file(path);
+  }
+  const uri = vscode.Uri.parse(path, true);
+  return uri.scheme === 'vscode-remote' ? vscode.Uri.file(uri.path) : uri;
 }
 
 /**
@@ -51,14 +65,29 @@ export async function focusThread(requests: Requests, machine: Machine, place: P
 /** Moves the focus from debug console to debug console, each of which stands for a session, until it is the wanted one's. */
 async function focusSession(wanted: vscode.DebugSession, sessions: number): Promise<void> {
   for (let tries = 0; tries < sessions && vscode.debug.activeDebugSession?.id !== wanted.id; tries++) {
+    const moved = activeSessionChange();
     await vscode.commands.executeCommand('workbench.action.debug.nextConsole');
+    await moved;
   }
+}
+
+/** The change of the active session is told some time after the command is done. */
+function activeSessionChange(): Promise<void> {
+  return new Promise((resolve) => {
+    const listener = vscode.debug.onDidChangeActiveDebugSession(done);
+    const timer = setTimeout(done, MOVE_PATIENCE);
+    function done(): void {
+      clearTimeout(timer);
+      listener.dispose();
+      resolve();
+    }
+  });
 }
 
 async function openSource(machine: Machine, place: Place): Promise<void> {
   const frame = await topFrame(machine, place);
   if (frame !== undefined) {
     const at = new vscode.Position(frame.line - 1, 0);
-    await vscode.window.showTextDocument(vscode.Uri.file(frame.path), { selection: new vscode.Range(at, at) });
+    await vscode.window.showTextDocument(frame.source, { selection: new vscode.Range(at, at) });
   }
 }
