@@ -26,6 +26,7 @@ try {
   }
   await bench.shows('call stack', CALL_STACK, /halt/, /blinky/, /courier/, /vCPU 0/, /pCPU 1/);
   await bench.unfold('Machine');
+  await bench.heighten('Machine', 260);
   const machine = bench.pane('Machine');
   await bench.shows('machine view', machine, /hvdemo/, /pCPU 0\s*blinky vCPU 0/, /blinky\s*VMID 1 · 2 vCPUs/);
   await bench.shows('status bar', '[id$="hvdap.where"]', /blinky · VMID 1 · vCPU 0 on pCPU 0/);

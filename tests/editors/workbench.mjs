@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { openBrowser } from './browser.mjs';
 import { Server } from './server.mjs';
 
-const PATIENCE = 40_000;
+const PATIENCE = 90_000;
 
 export class Workbench {
   /** Hosts asked that are not this machine. */
@@ -124,6 +124,16 @@ export class Workbench {
     await this.page.mouse.up();
   }
 
+  /** Drags the upper edge of a view in the side bar. */
+  async heighten(title, by) {
+    const pane = await this.page.locator(this.pane(title)).boundingBox();
+    const x = pane.x + pane.width / 2;
+    await this.page.mouse.move(x, pane.y);
+    await this.page.mouse.down();
+    await this.page.mouse.move(x, pane.y - by, { steps: 8 });
+    await this.page.mouse.up();
+  }
+
   /** The document inside the webview that is shown. */
   webview() {
     return this.page.frameLocator('iframe.webview.ready').last().frameLocator('#active-frame');
@@ -143,7 +153,8 @@ export class Workbench {
     await this.page.keyboard.press('Control+p');
     await this.page.locator('.quick-input-widget input').fill(name);
     const row = this.page.locator('.quick-input-list .monaco-list-row').first();
-    await this.until(`quick open: ${name}`, async () => (await row.innerText()).includes(name));
+    const found = async () => (await row.innerText()).includes(name.split('/').at(-1));
+    await this.until(`quick open: ${name}`, found);
     await this.page.keyboard.press('Enter');
     await this.page.waitForSelector('.monaco-editor .view-line');
   }

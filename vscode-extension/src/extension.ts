@@ -11,6 +11,7 @@ import { WhereItem } from './machine/status.js';
 import { MachineTree, type ThreadNode } from './machine/tree.js';
 import { Schedules } from './schedule/commands.js';
 import { followAttached } from './session/context.js';
+import { startRecording, stopRecording } from './schedule/recorder.js';
 import { Machines } from './session/machines.js';
 import { Requests } from './session/requests.js';
 import { TranslationPanel } from './translation/panel.js';
@@ -41,6 +42,8 @@ export function activate(context: vscode.ExtensionContext): void {
     registerCommand('hvdap.setUp', setUp),
     registerCommand('hvdap.tryDemo', () => tryDemo(context, program, openTrace)),
     registerCommand('hvdap.showSchedule', () => schedules.showMachine() !== undefined),
+    registerCommand('hvdap.startRecording', () => schedules.record(startRecording)),
+    registerCommand('hvdap.stopRecording', () => schedules.record(stopRecording)),
     registerCommand('hvdap.showInSchedule', (node: ThreadNode) => {
       schedules.showThread(node);
     }),

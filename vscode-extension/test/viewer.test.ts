@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { loopback } from '../src/schedule/viewer.js';
+import { loopback, untilOf } from '../src/schedule/viewer.js';
 
 function check(line: string, expected: string | undefined): void {
   assert.equal(loopback(line)?.href, expected);
@@ -13,4 +13,11 @@ test('a trace is asked of this machine only', () => {
   check('{"url": "file:///etc/passwd"}', undefined);
   check('{}', undefined);
   check('not JSON', undefined);
+});
+
+test('of an event the tick is read, and nothing else taken for one', () => {
+  assert.equal(untilOf('data: {"until":17}'), 17);
+  assert.equal(untilOf('event: hvdap/scheduleChanged'), undefined);
+  assert.equal(untilOf('data: {"until":"17"}'), undefined);
+  assert.equal(untilOf('data: {'), undefined);
 });

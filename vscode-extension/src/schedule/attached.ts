@@ -3,7 +3,7 @@ import { focusThread } from '../session/focus.js';
 import type { Machine } from '../session/machine.js';
 import type { Machines } from '../session/machines.js';
 import { plain } from '../session/names.js';
-import type { Answerer } from './answerer.js';
+import type { Answerer, Export } from './answerer.js';
 import type { Command, Notice } from './messages.js';
 
 /** The schedule of a machine that is attached to, asked of its debug session. */
@@ -35,6 +35,10 @@ export class AttachedSchedule implements Answerer {
 
   request(command: Command, body: unknown): Promise<unknown> {
     return Promise.resolve(this.machine.root.customRequest(`hvdap/${command}`, body));
+  }
+
+  async export(wanted: Export): Promise<void> {
+    await this.machine.root.customRequest('hvdap/traceExport', wanted);
   }
 
   async focus(guest: number | undefined, index: number): Promise<void> {

@@ -6,6 +6,7 @@ import type { Machine } from '../session/machine.js';
 import type { Machines } from '../session/machines.js';
 import { AttachedSchedule } from './attached.js';
 import { SchedulePanel } from './panel.js';
+import { offerRecording } from './recorder.js';
 import { RecordedSchedule } from './recording.js';
 
 /** Opens schedule panels: one for each machine, and one for each trace. */
@@ -31,8 +32,15 @@ export class Schedules {
     }
     const panel = new SchedulePanel(this.context, new AttachedSchedule(this.machines, machine));
     this.ofMachines.set(machine, panel);
+    void offerRecording(machine);
     panel.onDidDispose(() => this.ofMachines.delete(machine));
     return panel;
+  }
+
+  /** Begins or ends the recording of the machine that is looked at. */
+  async record(act: (machine: Machine) => Promise<void>): Promise<void> {
+    const machine = this.machines.active;
+    await (machine === undefined ? vscode.window.showInformationMessage('No machine is attached.') : act(machine));
   }
 
   /** Shows the lane of a vCPU or pCPU. */

@@ -2,7 +2,14 @@ import * as vscode from 'vscode';
 import { describe } from '../errors.js';
 import { pageHtml, webviewOptions } from '../webview.js';
 import type { Answerer } from './answerer.js';
-import type { Ask, Notice, Reply, Signal } from './messages.js';
+import type { Ask, Format, Notice, Reply, Signal } from './messages.js';
+
+/** What an export is called when nobody says otherwise. */
+const FILES: Record<Format, string> = {
+  perfetto: 'schedule.pftrace',
+  chrome: 'schedule.json',
+  csv: 'schedule.csv',
+};
 
 /** A panel with the schedule view's page: passes its requests on, and answers and events back. */
 export class SchedulePanel {
@@ -55,11 +62,30 @@ export class SchedulePanel {
       void this.panel.webview.postMessage(await this.answer(message));
     } else if (message.signal === 'focus') {
       await this.answerer.focus?.(message.guest, message.index);
+    } else if (message.signal === 'export') {
+      await this.export(message.format, message.from, message.to);
     } else {
       this.ready = true;
       for (const notice of this.waiting.splice(0)) {
         this.tell(notice);
       }
+    }
+  }
+
+  private async export(format: Format, from: number, to: number): Promise<void> {
+    const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
+    const file = await vscode.window.showSaveDialog({
+      title: 'Export the schedule',
+      ...(folder && { defaultUri: vscode.Uri.joinPath(folder, FILES[format]) }),
+    });
+    if (file === undefined) {
+      return;
+    }
+    try {
+      await this.answerer.export({ format, from, to, output: file.fsPath });
+      void vscode.window.showInformationMessage(`The schedule is in ${file.fsPath}.`);
+    } catch (error) {
+      void vscode.window.showErrorMessage(`The schedule was not exported: ${describe(error)}`);
     }
   }
 

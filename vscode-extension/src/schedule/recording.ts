@@ -1,7 +1,7 @@
-import * as vscode from 'vscode';
 import { basename } from 'node:path';
+import * as vscode from 'vscode';
 import { plain } from '../session/names.js';
-import type { Answerer } from './answerer.js';
+import type { Answerer, Export } from './answerer.js';
 import type { Command, Notice } from './messages.js';
 import { Viewer } from './viewer.js';
 
@@ -16,6 +16,15 @@ export class RecordedSchedule implements Answerer {
     file: string,
   ) {
     this.title = `Schedule: ${plain(basename(file))}`;
+    // The file is still being read when its first part is shown.
+    viewer.follow(
+      (until) => {
+        this.notices.fire({ event: 'scheduleChanged', body: { until } });
+      },
+      () => {
+        this.notices.fire({ event: 'ended', body: {} });
+      },
+    );
   }
 
   /** @throws the file cannot be read; the reason is for the user. */
@@ -25,6 +34,10 @@ export class RecordedSchedule implements Answerer {
 
   request(command: Command, body: unknown): Promise<unknown> {
     return this.viewer.request(command, body);
+  }
+
+  export({ output, ...wanted }: Export): Promise<void> {
+    return this.viewer.export(wanted, output);
   }
 
   dispose(): void {

@@ -1,9 +1,11 @@
 /** `hvdap trace view FILE`: serves a recorded trace on the loopback interface. Knows nothing of VS Code. */
 
 import { spawn, type ChildProcess } from 'node:child_process';
-import { request } from 'node:http';
+import { createWriteStream } from 'node:fs';
+import { request, type IncomingMessage } from 'node:http';
 import { createInterface } from 'node:readline';
-import type { Command } from './messages.js';
+import { pipeline } from 'node:stream/promises';
+import type { Command, Format } from './messages.js';
 
 /** How long the program may take until it serves, in milliseconds. */
 const PATIENCE = 30_000;
@@ -34,16 +36,47 @@ export class Viewer {
 
   /** @throws with the program's reason. */
   async request(command: Command, body: unknown): Promise<unknown> {
-    const text = await post(new URL('request', this.url), JSON.stringify({ command, arguments: body }));
-    const answer = JSON.parse(text) as { body?: unknown; error?: string };
+    const question = JSON.stringify({ command: `hvdap/${command}`, arguments: body });
+    const answer = JSON.parse(await textOf(await this.ask('request', question))) as { body?: unknown; error?: string };
     if (answer.error !== undefined) {
       throw new Error(answer.error);
     }
     return answer.body;
   }
 
+  /** Writes a part of the trace to a file. Of CSV, the spans. */
+  async export({ format, from, to }: { format: Format; from: number; to: number }, output: string): Promise<void> {
+    const kind = format === 'csv' ? 'spans' : format;
+    const response = await this.ask(`export?format=${kind}&from=${from}&to=${to}`);
+    if (response.statusCode !== 200) {
+      throw new Error(await textOf(response));
+    }
+    await pipeline(response, createWriteStream(output));
+  }
+
+  /** Calls back with the tick up to which the trace is read, whenever there is more, and at the end. */
+  follow(more: (until: number) => void, ended: () => void): void {
+    void this.ask('events').then((events) => {
+      createInterface({ input: events }).on('line', (line) => {
+        const until = untilOf(line);
+        if (until !== undefined) {
+          more(until);
+        }
+      });
+    }, ended);
+    this.child.once('close', ended);
+  }
+
   stop(): void {
     this.child.kill();
+  }
+
+  private ask(path: string, body?: string): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const headers = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
+      const method = body === undefined ? 'GET' : 'POST';
+      request(new URL(path, this.url), { method, headers }, resolve).on('error', reject).end(body);
+    });
   }
 }
 
@@ -88,25 +121,29 @@ export function loopback(line: string): URL | undefined {
   }
 }
 
-function post(url: URL, body: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
-    const asked = request(url, { method: 'POST', headers }, (response) => {
-      const parts: Buffer[] = [];
-      let length = 0;
-      response.on('data', (part: Buffer) => {
-        parts.push(part);
-        length += part.length;
-        if (length > LONGEST) {
-          response.destroy(new Error(`an answer of more than ${LONGEST} bytes`));
-        }
-      });
-      response.on('error', reject);
-      response.on('end', () => {
-        resolve(Buffer.concat(parts).toString());
-      });
-    });
-    asked.on('error', reject);
-    asked.end(body);
-  });
+/** The tick in a line of server-sent events, `data: {"until": 1}`. */
+export function untilOf(line: string): number | undefined {
+  const data = /^data: (.*)$/.exec(line)?.[1];
+  if (data === undefined) {
+    return undefined;
+  }
+  try {
+    const { until } = JSON.parse(data) as { until?: unknown };
+    return typeof until === 'number' ? until : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function textOf(response: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  for await (const part of response as AsyncIterable<Buffer>) {
+    parts.push(part);
+    length += part.length;
+    if (length > LONGEST) {
+      throw new Error(`an answer of more than ${LONGEST} bytes`);
+    }
+  }
+  return Buffer.concat(parts).toString();
 }

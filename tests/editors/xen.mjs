@@ -1,0 +1,64 @@
+// The journey of the headline, on real Xen with two Linux guests: a breakpoint in DomU's source, a step into Xen.
+//
+// usage: node xen.mjs VSIX SCRATCH PICTURES TARGET      TARGET: the folder tests/live/xen/find prints
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { Target } from './target.mjs';
+import { Workbench } from './workbench.mjs';
+
+const [vsix, scratch, pictures, artefacts] = process.argv.slice(2).map((path) => resolve(path));
+const workspace = join(scratch, 'xen');
+const CALL_STACK = '.debug-call-stack';
+const STATUS = '[id$="hvdap.where"]';
+const SOURCE = 'linux-source-6.1/drivers/xen/sys-hypervisor.c';
+const LINE = 'int version = HYPERVISOR_xen_version(XENVER_version';
+/** From the hypercall's line in C to Xen's vector: into the function, and to the HVC. */
+const MOST_STEPS = 12;
+
+const target = await Target.boot(artefacts);
+let bench;
+try {
+  await target.typeInDomU('while sleep 1;do cat /sys/hyp*/ver*/maj*;done&');
+  target.workspace(workspace);
+  bench = await Workbench.open({ scratch: join(scratch, 'xen-ui'), workspace, vsix, pictures });
+  const { page } = bench;
+
+  const text = readFileSync(join(artefacts, 'src', SOURCE), 'utf8').split('\n');
+  const line = text.findIndex((one) => one.includes(LINE)) + 1;
+  await bench.openFile(SOURCE);
+  await bench.goToLine(line);
+  await bench.breakpointHere();
+
+  await page.keyboard.press('F5');
+  await bench.until('the call stack', () => page.locator(CALL_STACK).isVisible());
+  await bench.widenSideBar(480);
+  for (const title of ['Watch', 'Breakpoints', 'Variables']) {
+    await bench.fold(title);
+  }
+  await bench.unfold('Machine');
+  await bench.heighten('Machine', 260);
+  const machine = bench.pane('Machine');
+  await bench.shows('three sessions', CALL_STACK, /Xen/, /Dom0/, /DomU/);
+  await bench.shows('machine view', machine, /Xen\s*2 pCPUs/, /Dom0\s*VMID 1 · 2 vCPUs/, /DomU\s*VMID 2 · 2 vCPUs/);
+
+  await page.keyboard.press('F5');
+  await bench.shows('stop in DomU only', STATUS, /DomU · VMID 2 · vCPU \d on pCPU \d/);
+  await bench.shows('its stack', CALL_STACK, /major_show/, /hyp_sysfs_show/);
+  await bench.unfold('Variables');
+  await bench.shows('its variables', '.debug-variables', /\bpage\b|\bbuffer\b|\bversion\b/);
+  await bench.fold('Variables');
+  await bench.picture('xen-breakpoint');
+
+  for (let steps = 0; steps < MOST_STEPS && !/^\W*Xen/.test(await page.locator(STATUS).innerText()); steps++) {
+    await page.keyboard.press('F11');
+    await bench.until('the step ends', async () => !(await page.locator(STATUS).isHidden()));
+  }
+  await bench.shows('a step into the HVC ends in Xen', STATUS, /Xen · pCPU \d/);
+  await bench.picture('xen-hypercall');
+} finally {
+  await bench?.close();
+  target.stop();
+}
+assert.deepEqual([...bench.outside], [], 'hosts asked that are not this machine');
+console.log('xen: passed');
