@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Target } from './target.mjs';
 import { Workbench } from './workbench.mjs';
 
@@ -13,8 +14,12 @@ const CALL_STACK = '.debug-call-stack';
 const STATUS = '[id$="hvdap.where"]';
 const SOURCE = 'linux-source-6.1/drivers/xen/sys-hypervisor.c';
 const LINE = 'int version = HYPERVISOR_xen_version(XENVER_version';
-/** From the hypercall's line in C to Xen's vector: into the function, and to the HVC. */
-const MOST_STEPS = 12;
+/** From the hypercall's line in C to Xen's vector: into the function, to the HVC, and in. */
+const MOST_STEPS = 16;
+/** Until a step that began is seen to have begun, in milliseconds. */
+const STEP = 1500;
+/** How long the machine runs while it is recorded, in milliseconds. */
+const RECORDED = 5000;
 
 const target = await Target.boot(artefacts);
 let bench;
@@ -50,12 +55,36 @@ try {
   await bench.fold('Variables');
   await bench.picture('xen-breakpoint');
 
-  for (let steps = 0; steps < MOST_STEPS && !/^\W*Xen/.test(await page.locator(STATUS).innerText()); steps++) {
+  // By instructions, which is what a step is while the disassembly has the focus.
+  // The editor beside makes room while the menu is open, so it may have to be opened again.
+  await bench.until('the disassembly', async () => {
+    await page.locator(`${CALL_STACK} .monaco-list-row`, { hasText: 'major_show' }).first().click({ button: 'right' });
+    await page.locator('.context-view .action-label', { hasText: 'Open Disassembly View' }).click({ timeout: 2000 });
+    await sleep(STEP);
+    return page.locator('.disassembly-view').isVisible();
+  });
+  await bench.shows('disassembly', '.disassembly-view', /HYPERVISOR_xen_version/);
+  await bench.picture('xen-disassembly');
+  await page.locator('.disassembly-view').click();
+  const inXen = async () => /Xen · pCPU/.test(await page.locator(STATUS).innerText());
+  for (let steps = 0; steps < MOST_STEPS && !(await inXen()); steps++) {
     await page.keyboard.press('F11');
-    await bench.until('the step ends', async () => !(await page.locator(STATUS).isHidden()));
+    await sleep(STEP);
+    await bench.until('the step ends', () => page.locator(STATUS).isVisible());
   }
   await bench.shows('a step into the HVC ends in Xen', STATUS, /Xen · pCPU \d/);
   await bench.picture('xen-hypercall');
+
+  await bench.command('hvdap: Show Schedule');
+  await bench.command('hvdap: Start Recording the Schedule');
+  await bench.until('recording', () => page.locator('.notification-toast', { hasText: 'Recording:' }).isVisible());
+  await bench.command('Notifications: Clear All Notifications');
+  await bench.command('Debug: Continue');
+  await sleep(RECORDED);
+  await bench.command('Debug: Pause');
+  await bench.shows('a halt again', STATUS, /pCPU \d/);
+  await bench.webviewShows('schedule', /DomU/, /pCPU 1/);
+  await bench.picture('xen-schedule');
 } finally {
   await bench?.close();
   target.stop();

@@ -12,6 +12,7 @@ import { MachineTree, type ThreadNode } from './machine/tree.js';
 import { Schedules } from './schedule/commands.js';
 import { followAttached } from './session/context.js';
 import { startRecording, stopRecording } from './schedule/recorder.js';
+import { FocusFollower } from './session/follower.js';
 import { Machines } from './session/machines.js';
 import { Requests } from './session/requests.js';
 import { TranslationPanel } from './translation/panel.js';
@@ -32,6 +33,7 @@ export function activate(context: vscode.ExtensionContext): void {
     servers,
     machines,
     followAttached(machines),
+    new FocusFollower(machines),
     new WhereItem(machines),
     new StandingDecorations(machines),
     vscode.debug.registerDebugAdapterDescriptorFactory(TYPE, servers),

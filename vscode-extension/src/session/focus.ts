@@ -68,6 +68,8 @@ async function focusSession(wanted: vscode.DebugSession, sessions: number): Prom
     const moved = activeSessionChange();
     await vscode.commands.executeCommand('workbench.action.debug.nextConsole');
     await moved;
+    // The console took the keys, which belong to the code.
+    await vscode.commands.executeCommand('workbench.action.focusActiveEditorGroup');
   }
 }
 

@@ -13,11 +13,19 @@ export interface MachineEvent {
   body: unknown;
 }
 
+/** A stop that is about a thread of this session. */
+export interface Stop {
+  machine: Machine;
+  session: vscode.DebugSession;
+  threadId: number;
+}
+
 /** Every machine attached to, kept up to date from what its sessions say. */
 export class Machines implements vscode.DebugAdapterTrackerFactory {
   private readonly machines = new Map<string, Machine>();
   private readonly changed = new vscode.EventEmitter<Machine | undefined>();
   private readonly told = new vscode.EventEmitter<MachineEvent>();
+  private readonly stopped = new vscode.EventEmitter<Stop>();
   private readonly pending = new Map<Machine, NodeJS.Timeout>();
   private readonly disposables: { dispose(): unknown }[];
 
@@ -25,6 +33,8 @@ export class Machines implements vscode.DebugAdapterTrackerFactory {
   readonly onDidChange = this.changed.event;
   /** Events `hvdap/…`. */
   readonly onEvent = this.told.event;
+  /** The machine halted; told of the session whose thread it is about. */
+  readonly onDidStop = this.stopped.event;
 
   constructor(readonly requests: Requests) {
     this.disposables = [
@@ -39,6 +49,7 @@ export class Machines implements vscode.DebugAdapterTrackerFactory {
       }),
       this.changed,
       this.told,
+      this.stopped,
     ];
   }
 
@@ -133,15 +144,20 @@ export class Machines implements vscode.DebugAdapterTrackerFactory {
       return;
     }
     if (message.type === 'event' && message.event === 'stopped') {
-      machine.halted = true;
-      if (message.body?.preserveFocusHint !== true) {
-        machine.stoppedThread = message.body?.threadId;
-      }
-      this.refreshSoon(machine);
+      this.halted(machine, session, message.body ?? {});
     } else if (saysRunning(message) && machine.halted) {
       machine.halted = false;
       this.changed.fire(machine);
     }
+  }
+
+  private halted(machine: Machine, session: vscode.DebugSession, stop: StopBody): void {
+    machine.halted = true;
+    if (stop.threadId !== undefined && stop.preserveFocusHint !== true) {
+      machine.stoppedThread = stop.threadId;
+      this.stopped.fire({ machine, session, threadId: stop.threadId });
+    }
+    this.refreshSoon(machine);
   }
 
   private refreshSoon(machine: Machine): void {
@@ -175,7 +191,13 @@ interface Message {
   event?: string;
   command?: string;
   success?: boolean;
-  body?: { threadId?: number; preserveFocusHint?: boolean };
+  body?: StopBody;
+}
+
+/** What is looked at of the event `stopped`. */
+interface StopBody {
+  threadId?: number;
+  preserveFocusHint?: boolean;
 }
 
 function isAttached(message: Message): boolean {
