@@ -46,6 +46,7 @@ try {
   await bench.answer('0xffffffc000081018');
   await bench.webviewShows('translation panel', /blinky|courier/);
   await bench.picture('halt-translation');
+  await bench.picturesInThemes('halt-translation');
 } finally {
   await bench.close();
 }

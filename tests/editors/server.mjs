@@ -41,12 +41,14 @@ function freePort() {
 export class Server {
   /**
    * @param {string} folder scratch; emptied
-   * @param {{ settings?: object, arguments?: string[] }} more
+   * @param {{ settings?: object, vsix?: string, options?: string[] }} more
    */
   static async start(folder, { settings = {}, vsix, options = [] } = {}) {
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(join(folder, 'user/User'), { recursive: true });
-    writeFileSync(join(folder, 'user/User/settings.json'), JSON.stringify({ ...SETTINGS, ...settings }, null, 2));
+    const user = join(folder, 'user/User/settings.json');
+    const write = (more) => writeFileSync(user, JSON.stringify({ ...SETTINGS, ...settings, ...more }, null, 2));
+    write({});
     writeFileSync(join(folder, 'config.yaml'), 'auth: none\ncert: false\n');
     const common = [
       join(EDITORS, 'node_modules/code-server/out/node/entry.js'),
@@ -66,6 +68,8 @@ export class Server {
     }
     const port = await freePort();
     const server = new Server(run(['--auth', 'none', '--bind-addr', `127.0.0.1:${port}`, ...options]), port);
+    /** Changes settings, as a user who edits the file does. */
+    server.set = write;
     await server.#healthy();
     return server;
   }

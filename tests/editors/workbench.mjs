@@ -8,6 +8,12 @@ import { Server } from './server.mjs';
 
 const PATIENCE = 90_000;
 
+/** A theme's name, the class VS Code gives its window, and how pictures of it are called. */
+const THEMES = [
+  ['Default Dark Modern', 'vs-dark', 'dark'],
+  ['Default High Contrast', 'hc-black', 'contrast'],
+];
+
 export class Workbench {
   /** Hosts asked that are not this machine. */
   outside = new Set();
@@ -90,6 +96,17 @@ export class Workbench {
     // Animations and late icons.
     await sleep(700);
     await this.page.screenshot({ path: join(this.pictures, `${name}.png`) });
+  }
+
+  /** Takes the same picture in a dark theme and in one of high contrast. */
+  async picturesInThemes(name) {
+    for (const [theme, kind, suffix] of THEMES) {
+      this.server.set({ 'workbench.colorTheme': theme });
+      await this.until(theme, () => this.page.locator(`.monaco-workbench.${kind}`).isVisible());
+      await this.picture(`${name}-${suffix}`);
+    }
+    this.server.set({});
+    await this.until('the usual theme', () => this.page.locator('.monaco-workbench.vs').isVisible());
   }
 
   /** The pane of a view in the side bar. */

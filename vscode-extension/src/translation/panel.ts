@@ -6,6 +6,7 @@ import type { ThreadNode } from '../machine/tree.js';
 import type { Machine, Place } from '../session/machine.js';
 import type { Machines } from '../session/machines.js';
 import { plain } from '../session/names.js';
+import { isUnknown } from '../session/requests.js';
 import { pageHtml, webviewOptions } from '../webview.js';
 import type { ToHost, ToPage } from './messages.js';
 import type { Walk, WalkArguments } from './walk.js';
@@ -52,7 +53,8 @@ export class TranslationPanel {
       const show = (await machine.sessionOf(group).customRequest('hvdap/translate', wanted)) as Walk;
       this.show({ show, who });
     } catch (error) {
-      this.show({ error: describe(error), who });
+      const reason = isUnknown(error) ? 'This hvdap is too old to explain translations: update it.' : describe(error);
+      this.show({ error: reason, who });
     }
   }
 
