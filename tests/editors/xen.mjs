@@ -77,14 +77,16 @@ try {
 
   await bench.command('hvdap: Show Schedule');
   await bench.command('hvdap: Start Recording the Schedule');
-  await bench.until('recording', () => page.locator('.notification-toast', { hasText: 'Recording:' }).isVisible());
-  await bench.command('Notifications: Clear All Notifications');
+  await bench.webviewShows('that it is recorded', /Live/);
   await bench.command('Debug: Continue');
   await sleep(RECORDED);
   await bench.command('Debug: Pause');
   await bench.shows('a halt again', STATUS, /pCPU \d/);
   await bench.webviewShows('schedule', /DomU/, /pCPU 1/);
+  await bench.command('Notifications: Clear All Notifications');
+  await bench.command('View: Hide Panel');
   await bench.picture('xen-schedule');
+  await bench.picturesInThemes('xen-schedule');
 } finally {
   await bench?.close();
   target.stop();
