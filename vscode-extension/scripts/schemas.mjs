@@ -21,6 +21,9 @@ async function typesOf(file) {
   const base = file.replace(/\.schema\.json$/, '');
   // The title is the request's name, which is no identifier.
   const { title: _, ...rest } = schema(file);
+  for (const definition of Object.values(rest.$defs ?? {})) {
+    delete definition.title;
+  }
   const text = await compile(rest, typeName(base), {
     additionalProperties: false,
     bannerComment: `// Written by scripts/schemas.mjs from schemas/${file}.`,

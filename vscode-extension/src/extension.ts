@@ -25,7 +25,6 @@ export function activate(context: vscode.ExtensionContext): void {
   const machines = new Machines(new Requests(log));
   const schedules = new Schedules(context, program, machines);
   const translation = new TranslationPanel(context, machines);
-  const openTrace = (file?: string): Promise<void> => schedules.openTrace(file);
   const { registerCommand } = vscode.commands;
 
   context.subscriptions.push(
@@ -42,14 +41,14 @@ export function activate(context: vscode.ExtensionContext): void {
     vscode.window.createTreeView('hvdap.machine', { treeDataProvider: new MachineTree(machines) }),
     ...machineCommands(machines),
     registerCommand('hvdap.setUp', setUp),
-    registerCommand('hvdap.tryDemo', () => tryDemo(context, program, openTrace)),
-    registerCommand('hvdap.showSchedule', () => schedules.showMachine() !== undefined),
+    registerCommand('hvdap.tryDemo', () => tryDemo(context, program)),
+    registerCommand('hvdap.showSchedule', async () => {
+      await schedules.showMachine();
+    }),
     registerCommand('hvdap.startRecording', () => schedules.record(startRecording)),
     registerCommand('hvdap.stopRecording', () => schedules.record(stopRecording)),
-    registerCommand('hvdap.showInSchedule', (node: ThreadNode) => {
-      schedules.showThread(node);
-    }),
-    registerCommand('hvdap.openTrace', (file?: vscode.Uri) => openTrace(file?.fsPath)),
+    registerCommand('hvdap.showInSchedule', (node: ThreadNode) => schedules.showThread(node)),
+    registerCommand('hvdap.openTrace', (file?: vscode.Uri) => schedules.openTrace(file?.fsPath)),
     registerCommand('hvdap.translate', (node?: ThreadNode) => translation.ask(node)),
     registerCommand('hvdap.showLog', () => {
       log.show();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { rows, whereabouts } from '../src/machine/rows.js';
-import type { Group, Thread } from '../src/protocol/groups.js';
+import type { Group, Thread } from '../src/protocol/machine-overview.js';
 
 function thread(index: number, rest: Partial<Thread> = {}): Thread {
   return { id: 10 + index, name: `vCPU ${index}`, index, state: 'blocked', ...rest };
@@ -12,8 +12,14 @@ function group(id: number, name: string, threads: Thread[], rest: Partial<Group>
 }
 
 const xen = group(0, 'Xen', [
-  { id: 1, name: 'pCPU 0', index: 0, state: 'running', pcpu: 0, el: 'EL2', function: 'do_trap' },
-  { id: 2, name: 'pCPU 1', index: 1, state: 'running', pcpu: 1, el: 'EL2', function: 'idle_loop' },
+  {
+    ...{ id: 1, name: 'pCPU 0', index: 0, state: 'running', pcpu: 0, el: 'EL2', function: 'do_trap' },
+    carries: { who: 'vcpu', thread: 10 },
+  },
+  {
+    ...{ id: 2, name: 'pCPU 1', index: 1, state: 'running', pcpu: 1, el: 'EL2', function: 'idle_loop' },
+    carries: { who: 'idle' },
+  },
 ]);
 const domu = group(1, 'DomU', [thread(0, { state: 'running', pcpu: 0, el: 'EL1', function: 'schedule' }), thread(1)], {
   guest: 1,
@@ -44,6 +50,16 @@ test('images tell their symbols and how far they were moved', () => {
   const [row] = rows([{ ...domu, images: [image] }], true);
   const described = [row?.description, row?.children.at(-1)?.description];
   assert.deepEqual(described, ['VMID 2 · 2 vCPUs', 'DWARF · moved by 0x200000']);
+});
+
+test('an image that runs nowhere is told with its place in the machine file', () => {
+  const row = rows([xen], true, [{ name: 'vmlinux', place: 'hvdap.toml:6:9', vm: 'DomU' }]).at(-1);
+  assert.equal(row?.description, 'runs nowhere · hvdap.toml:6:9');
+});
+
+test('a core that works for a vCPU that is gone says so', () => {
+  const [row] = rows([xen], true);
+  assert.equal(row?.children[0]?.description, 'a vCPU that is gone · Xen · do_trap');
 });
 
 test('the status bar says whose code ran', () => {

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { grouped, legs, outcome, type Step } from '../src/translation/walk.js';
+import type { Step } from '../src/protocol/translate.js';
+import { grouped, legs, outcome, rights } from '../src/translation/walk.js';
 
-function step(stage: 1 | 2, level: 0 | 1 | 2 | 3): Step {
-  return { stage, level, descriptorAddress: '0x0', descriptor: '0x0', kind: 'table', attributes: [] };
+function step(stage: number, level: number): Step {
+  const address = '0x0';
+  return {
+    ...{ stage, level, input: address, descriptorAddress: address, physicalAddress: address },
+    ...{ descriptor: '0x0', kind: 'table', attributes: [] },
+  };
 }
 
 test('a walk is cut where its stage changes', () => {
@@ -19,10 +24,10 @@ test('a walk is cut where its stage changes', () => {
 
 test('the end of a walk is one sentence', () => {
   const steps: Step[] = [];
-  assert.equal(
-    outcome({ address: '0xff', steps, result: { ipa: '0x2', pa: '0x3' } }),
-    'VA 0xff → IPA 0x2 → PA 0x3',
-  );
+  const result = { ipa: '0x2', pa: '0x3', device: false, permissions: 'EL1 rw-, EL0 ---', size: 0x20_0000 };
+  const walk = { address: '0xff', steps, result };
+  assert.equal(outcome(walk), 'VA 0xff → IPA 0x2 → PA 0x3');
+  assert.equal(rights(walk), 'normal memory · EL1 rw-, EL0 --- · 2 MiB in one piece');
   assert.equal(
     outcome({ address: '0xff', steps, fault: 'level 3 descriptor is invalid' }),
     '0xff is not translated: level 3 descriptor is invalid',

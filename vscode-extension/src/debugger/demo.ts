@@ -9,23 +9,13 @@ import { TYPE } from '../identifiers.js';
 interface DemoFiles {
   /** The machine file. */
   machine: string;
-  /** A recorded schedule of it, where there is one. */
-  trace?: string;
 }
 
 /** How long unpacking may take, in milliseconds. */
 const PATIENCE = 30_000;
 
-/**
- * Attaches to the machine that is built into the adapter: a hypervisor and two VMs, halted. Needs no other program.
- *
- * @param openTrace shows a recorded schedule.
- */
-export async function tryDemo(
-  context: vscode.ExtensionContext,
-  program: Program,
-  openTrace: (path: string) => Promise<void>,
-): Promise<void> {
+/** Attaches to the machine that is built into the adapter: a hypervisor and two VMs, halted. Needs no other program. */
+export async function tryDemo(context: vscode.ExtensionContext, program: Program): Promise<void> {
   const binary = await program.findOrTell();
   if (binary === undefined) {
     return;
@@ -47,7 +37,7 @@ export async function tryDemo(
     return;
   }
   await vscode.commands.executeCommand('hvdap.machine.focus');
-  await (files.trace === undefined ? vscode.commands.executeCommand('hvdap.showSchedule') : openTrace(files.trace));
+  await vscode.commands.executeCommand('hvdap.showSchedule');
 }
 
 async function unpack(binary: string, folder: string): Promise<DemoFiles> {

@@ -1,11 +1,11 @@
 import * as vscode from 'vscode';
 import { describe } from '../errors.js';
-import type { Group } from '../protocol/groups.js';
+import type { Group } from '../protocol/machine-overview.js';
 import { focusThread, topFrame } from '../session/focus.js';
 import { HYPERVISOR, type Machine, type Place } from '../session/machine.js';
 import type { Machines } from '../session/machines.js';
 import { plain } from '../session/names.js';
-import type { Node, ThreadNode } from './tree.js';
+import type { GroupNode, Node, ThreadNode } from './tree.js';
 
 /** The commands of the machine view's menus. */
 export function machineCommands(machines: Machines): vscode.Disposable[] {
@@ -15,7 +15,7 @@ export function machineCommands(machines: Machines): vscode.Disposable[] {
       focusThread(machines.requests, node.machine, placeOf(node)),
     ),
     registerCommand('hvdap.breakHere', (node?: ThreadNode) => breakAtThread(machines, node)),
-    registerCommand('hvdap.breakOnFunction', (node: Node) => breakOnFunction(node.row.group)),
+    registerCommand('hvdap.breakOnFunction', (node: GroupNode) => breakOnFunction(node.row.group)),
     registerCommand('hvdap.takeSnapshot', (node?: Node) => takeSnapshot(node?.machine ?? machines.active)),
   ];
 }
@@ -27,7 +27,12 @@ export function placeOf(node: ThreadNode): Place {
 
 /** The condition that holds in one VM only; none for the hypervisor, whose code runs in no VM. */
 export function onlyIn(group: Group): string | undefined {
-  return group.id === HYPERVISOR || group.vmid === undefined ? undefined : `$VTTBR_EL2 >> 48 == ${group.vmid}`;
+  if (group.id === HYPERVISOR) {
+    return undefined;
+  }
+  // A VMID may be given to another VM; the hypervisor's own number is not.
+  const [name, value] = group.guest === undefined ? ['$vmid', group.vmid] : ['$guest', group.guest];
+  return value === undefined ? undefined : `${name} == ${value}`;
 }
 
 /** Sets a breakpoint on the line a thread stands on, for its VM only. */

@@ -1,6 +1,6 @@
 /** The machine view's rows: what the adapter tells of thread groups, in words and icons. Knows nothing of VS Code. */
 
-import type { Group, Image, Thread } from '../protocol/groups.js';
+import type { Group, Image, Missing, Thread } from '../protocol/machine-overview.js';
 import { plain } from '../session/names.js';
 
 /** One row. All text is plain: names come from the target. */
@@ -14,29 +14,15 @@ export interface Row {
   icon: string;
   colour?: string;
   /** What kind of thing it is, for the menus of package.json. */
-  context: 'hypervisor' | 'vm' | 'pcpu' | 'vcpu' | 'image';
+  context: 'hypervisor' | 'vm' | 'pcpu' | 'vcpu' | 'image' | 'missing';
   children: Row[];
-  group: Group;
+  group?: Group;
   thread?: Thread;
 }
 
-/** A row for each group, with its threads and images below. */
-export function rows(groups: readonly Group[], halted: boolean): Row[] {
-  const occupants = runningOn(groups);
-  return groups.map((group) => groupRow(group, halted, occupants));
-}
-
-/** Which vCPU each core runs, by the core's number. */
-export function runningOn(groups: readonly Group[]): Map<number, { group: Group; thread: Thread }> {
-  const occupants = new Map<number, { group: Group; thread: Thread }>();
-  for (const group of groups.filter((one) => !isHypervisor(one))) {
-    for (const thread of group.threads) {
-      if (thread.state === 'running' && thread.pcpu !== undefined) {
-        occupants.set(thread.pcpu, { group, thread });
-      }
-    }
-  }
-  return occupants;
+/** A row for each group, with its threads and images below, and one for each image that runs nowhere. */
+export function rows(groups: readonly Group[], halted: boolean, missing: readonly Missing[] = []): Row[] {
+  return [...groups.map((group) => groupRow(group, groups, halted)), ...missing.map(missingRow)];
 }
 
 /** `DomU · VMID 2 · vCPU 0 on pCPU 1 · EL1`. */
@@ -48,20 +34,27 @@ function isHypervisor(group: Group): boolean {
   return group.id === 0;
 }
 
-function groupRow(group: Group, halted: boolean, occupants: ReturnType<typeof runningOn>): Row {
+function groupRow(group: Group, groups: readonly Group[], halted: boolean): Row {
   const hypervisor = isHypervisor(group);
   const threads = group.threads.map((thread) =>
-    hypervisor ? coreRow(group, thread, halted, occupants.get(thread.index)) : vcpuRow(group, thread, halted),
+    hypervisor ? coreRow(group, thread, halted, groups) : vcpuRow(group, thread, halted),
   );
+  const breakpoints = group.breakpoints ?? 0;
   return {
     id: `group ${group.id}`,
     label: plain(group.name),
-    description: joined(vmid(group), count(group.threads.length, hypervisor ? 'pCPU' : 'vCPU'), symbolState(group)),
+    description: joined(
+      vmid(group),
+      count(group.threads.length, hypervisor ? 'pCPU' : 'vCPU'),
+      symbolState(group),
+      breakpoints > 0 ? count(breakpoints, 'breakpoint') : undefined,
+    ),
     tooltip: lines(
       [hypervisor ? 'Hypervisor' : 'VM', plain(group.name)],
       ['Guest', group.guest],
       ['VMID', group.vmid],
       ['Images', group.images.map((image) => plain(image.name)).join(', ')],
+      ['Breakpoints', group.breakpoints],
     ),
     icon: hypervisor ? 'layers' : 'vm',
     context: hypervisor ? 'hypervisor' : 'vm',
@@ -70,17 +63,31 @@ function groupRow(group: Group, halted: boolean, occupants: ReturnType<typeof ru
   };
 }
 
-function coreRow(group: Group, thread: Thread, halted: boolean, occupant?: { group: Group; thread: Thread }): Row {
-  const runs = occupant && `${plain(occupant.group.name)} ${occupant.thread.name}`;
-  const inside = thread.el === 'EL2' ? joined(plain(group.name), functionOf(thread)) : undefined;
+function coreRow(group: Group, thread: Thread, halted: boolean, groups: readonly Group[]): Row {
+  const inside = thread.el === 'EL2' ? joined(plain(group.name), functionOf(thread)) : thread.el;
+  const busy = thread.carries?.who === 'vcpu';
   return {
     ...threadRow(group, thread),
     label: thread.name,
-    description: halted ? joined(runs ?? 'idle', inside ?? thread.el) : 'running',
+    description: halted ? joined(carried(thread, groups), inside) : 'running',
     icon: 'chip',
-    ...(occupant && { colour: 'charts.green' }),
+    ...(busy && { colour: 'charts.green' }),
     context: 'pcpu',
   };
+}
+
+/** Whom a core works for. */
+function carried({ carries }: Thread, groups: readonly Group[]): string | undefined {
+  if (carries?.who !== 'vcpu') {
+    return carries?.who === 'idle' ? 'idle' : undefined;
+  }
+  for (const group of groups) {
+    const vcpu = group.threads.find((one) => one.id === carries.thread);
+    if (vcpu !== undefined) {
+      return `${plain(group.name)} ${vcpu.name}`;
+    }
+  }
+  return 'a vCPU that is gone';
 }
 
 const STATES: Record<Thread['state'], { icon: string; colour?: string }> = {
@@ -102,12 +109,13 @@ function vcpuRow(group: Group, thread: Thread, halted: boolean): Row {
   };
 }
 
-function threadRow(group: Group, thread: Thread): Pick<Row, 'id' | 'tooltip' | 'children' | 'group' | 'thread'> {
+function threadRow(group: Group, thread: Thread): Pick<Row, 'id' | 'tooltip' | 'children'> & { group: Group; thread: Thread } {
   return {
     id: `thread ${thread.id}`,
     tooltip: lines(
       [plain(group.name), thread.name],
       ['State', thread.state],
+      ['For', thread.inStateNs === undefined ? undefined : duration(thread.inStateNs)],
       ['pCPU', thread.pcpu],
       ['Exception level', thread.el],
       ['pc', thread.pc],
@@ -138,6 +146,20 @@ function imageRow(group: Group, image: Image, index: number): Row {
   };
 }
 
+function missingRow(missing: Missing, index: number): Row {
+  const of = missing.vm === undefined ? 'the hypervisor' : plain(missing.vm);
+  return {
+    id: `missing ${index}`,
+    label: plain(missing.name),
+    description: `runs nowhere · ${plain(missing.place)}`,
+    tooltip: `The machine file names this image for ${of}, at ${plain(missing.place)}: it was found in no VM.`,
+    icon: 'warning',
+    colour: 'list.warningForeground',
+    context: 'missing',
+    children: [],
+  };
+}
+
 function symbolState(group: Group): string | undefined {
   return group.images.length === 0 ? 'no symbols' : undefined;
 }
@@ -155,6 +177,16 @@ function onCore(group: Group, thread: Thread): string {
     return thread.name;
   }
   return thread.pcpu === undefined ? `${thread.name} ${thread.state}` : `${thread.name} on pCPU ${thread.pcpu}`;
+}
+
+function duration(nanoseconds: number): string {
+  const units: [number, string][] = [
+    [1e9, 's'],
+    [1e6, 'ms'],
+    [1e3, 'µs'],
+  ];
+  const [unit, name] = units.find(([one]) => nanoseconds >= one) ?? [1, 'ns'];
+  return `${Number((nanoseconds / unit).toPrecision(4))} ${name}`;
 }
 
 function count(number: number, what: string): string {

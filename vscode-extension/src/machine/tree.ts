@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { Group, Thread } from '../protocol/groups.js';
+import type { Group, Thread } from '../protocol/machine-overview.js';
 import type { Machine } from '../session/machine.js';
 import type { Machines } from '../session/machines.js';
 import { plain } from '../session/names.js';
@@ -10,6 +10,9 @@ export interface Node {
   machine: Machine;
   row: Row;
 }
+
+/** A row that stands for a group or something in it. */
+export type GroupNode = Node & { row: Row & { group: Group } };
 
 /** A row that stands for a thread. */
 export type ThreadNode = Node & { row: Row & { group: Group; thread: Thread } };
@@ -65,7 +68,7 @@ export class MachineTree implements vscode.TreeDataProvider<Node | MachineNode> 
 }
 
 function groupsOf(machine: Machine): Node[] {
-  return rows(machine.groups, machine.halted).map((row) => ({ machine, row }));
+  return rows(machine.groups, machine.halted, machine.missing).map((row) => ({ machine, row }));
 }
 
 function collapsible(row: Row): vscode.TreeItemCollapsibleState {

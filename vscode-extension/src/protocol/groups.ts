@@ -14,6 +14,10 @@ export interface Groups {
  */
 export interface Group {
   /**
+   * How many breakpoints are installed in it, whoever set them, where that was looked up.
+   */
+  breakpoints?: number;
+  /**
    * The hypervisor's number for a VM (Xen: domain id).
    */
   guest?: number;
@@ -59,7 +63,7 @@ export interface Image {
    */
   slide: string;
   /**
-   * `DWARF` or `symbols only`.
+   * `DWARF`, `symbols only`, or `loading` until its index is built.
    */
   symbols: string;
 }
@@ -67,6 +71,7 @@ export interface Image {
  * A vCPU or pCPU.
  */
 export interface Thread {
+  carries?: Carries;
   /**
    * `EL0` to `EL3`, where that was looked up.
    */
@@ -79,6 +84,10 @@ export interface Thread {
    * Its number while attached.
    */
   id: number;
+  /**
+   * Of a vCPU: nanoseconds it has been in its state, by the hypervisor's account, where it keeps one and that was looked up.
+   */
+  inStateNs?: number;
   /**
    * The number in that.
    */
@@ -99,4 +108,17 @@ export interface Thread {
    * Where it is.
    */
   state: 'running' | 'runnable' | 'blocked' | 'offline' | 'unknown';
+}
+/**
+ * Of a pCPU: whom it works for, where that was looked up.
+ */
+export interface Carries {
+  /**
+   * The vCPU's number.
+   */
+  thread?: number;
+  /**
+   * Who.
+   */
+  who: 'vcpu' | 'idle' | 'unknown';
 }

@@ -7,7 +7,7 @@ export interface Launch {
   /**
    * The machine file, or its content as an object.
    */
-  machine?: string | HvdapMachineFile;
+  machine?: string | Machine;
   /**
    * What becomes of the machine at the end; in place of the machine file's.
    */
@@ -28,7 +28,7 @@ export interface Launch {
 /**
  * Its content.
  */
-export interface HvdapMachineFile {
+export interface Machine {
   hypervisor?: Hypervisor;
   /**
    * What becomes of the machine when the debugger leaves.

@@ -64,6 +64,7 @@ export interface Frame {
  * The thread.
  */
 export interface Thread {
+  carries?: Carries;
   /**
    * `EL0` to `EL3`, where that was looked up.
    */
@@ -76,6 +77,10 @@ export interface Thread {
    * Its number while attached.
    */
   id: number;
+  /**
+   * Of a vCPU: nanoseconds it has been in its state, by the hypervisor's account, where it keeps one and that was looked up.
+   */
+  inStateNs?: number;
   /**
    * The number in that.
    */
@@ -96,4 +101,17 @@ export interface Thread {
    * Where it is.
    */
   state: 'running' | 'runnable' | 'blocked' | 'offline' | 'unknown';
+}
+/**
+ * Of a pCPU: whom it works for, where that was looked up.
+ */
+export interface Carries {
+  /**
+   * The vCPU's number.
+   */
+  thread?: number;
+  /**
+   * Who.
+   */
+  who: 'vcpu' | 'idle' | 'unknown';
 }

@@ -9,7 +9,7 @@ export interface TraceControlArguments {
    */
   action: 'start' | 'stop' | 'status';
   /**
-   * For `start`: which events, by class and subclass; run states and scheduling when left out.
+   * For `start`: which events, Xen's by class and subclass, hvtrace's by kind; run states and scheduling when left out.
    */
   mask?: number;
 }

@@ -9,11 +9,15 @@ export interface TraceControl {
    */
   events: number;
   /**
+   * Whose trace is recorded.
+   */
+  format?: 'xen' | 'hvtrace';
+  /**
    * Records that the hypervisor lost for want of room.
    */
   lost: number;
   /**
-   * What is recorded.
+   * What is recorded: Xen's events by class and subclass, hvtrace's by kind.
    */
   mask: number;
   /**

@@ -37,7 +37,7 @@ export interface TraceInfo {
    */
   guests: Joined[];
   /**
-   * `xentrace` or `trace.dat`.
+   * `xentrace`, `hvtrace` (recorded by `hvdap trace record`) or `trace.dat`.
    */
   kind: string;
   /**

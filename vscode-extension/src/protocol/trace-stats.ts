@@ -5,6 +5,10 @@
  */
 export interface TraceStats {
   /**
+   * What guests' requests to their backends took, by vCPU that sent some; none where no guest's own trace tells of requests.
+   */
+  backends: BackendTimes[];
+  /**
    * How much of it counts: without the debugger's halts, where they are cut.
    */
   countedNs: number;
@@ -36,6 +40,107 @@ export interface TraceStats {
    * By VM.
    */
   vms: Row[];
+}
+/**
+ * What the requests of a vCPU took. Times of all of them together, which may overlap, but for `outstandingNs`.
+ */
+export interface BackendTimes {
+  /**
+   * The VM that they went to; left out where its vCPUs are not in the trace.
+   */
+  backend?: string;
+  /**
+   * The bounds come from the guest's own trace alone.
+   */
+  estimated: boolean;
+  /**
+   * At most so much.
+   */
+  highNs: number;
+  longest?: Longest;
+  /**
+   * At least so much of that was the backend's.
+   */
+  lowNs: number;
+  /**
+   * During so many nanoseconds at least one was outstanding.
+   */
+  outstandingNs: number;
+  /**
+   * Sent and answered.
+   */
+  requests: number;
+  split?: Parts;
+  /**
+   * From sending to the answer, all requests together.
+   */
+  totalNs: number;
+  /**
+   * Sent and not answered.
+   */
+  unanswered: number;
+  /**
+   * The vCPU that sent them: `DomU/0`.
+   */
+  vcpu: string;
+}
+/**
+ * The one that took longest.
+ */
+export interface Longest {
+  /**
+   * When it was sent, in nanoseconds since the start of the trace.
+   */
+  atNs: number;
+  /**
+   * At most so much.
+   */
+  highNs: number;
+  /**
+   * As the guest names it: a sector, a packet's address.
+   */
+  id: number;
+  /**
+   * At least so much of that was the backend's.
+   */
+  lowNs: number;
+  /**
+   * From sending to the answer.
+   */
+  totalNs: number;
+}
+/**
+ * Where the time went; left out where it is estimated.
+ */
+export interface Parts {
+  /**
+   * The backend ran.
+   */
+  backendRunNs: number;
+  /**
+   * The backend was runnable and had no core.
+   */
+  backendWaitNs: number;
+  /**
+   * The backend was done, the sender blocked or running.
+   */
+  deliveryNs: number;
+  /**
+   * The backend waited, to run again for the request: the device.
+   */
+  deviceNs: number;
+  /**
+   * Until the backend was runnable: the send through the hypervisor.
+   */
+  outNs: number;
+  /**
+   * The backend was done, the sender runnable without a core.
+   */
+  returnWaitNs: number;
+  /**
+   * Not known.
+   */
+  unknownNs: number;
 }
 /**
  * What a core did.

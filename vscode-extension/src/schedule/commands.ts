@@ -6,7 +6,7 @@ import type { Machine } from '../session/machine.js';
 import type { Machines } from '../session/machines.js';
 import { AttachedSchedule } from './attached.js';
 import { SchedulePanel } from './panel.js';
-import { offerRecording } from './recorder.js';
+import { offerRecording, readSaved } from './recorder.js';
 import { RecordedSchedule } from './recording.js';
 
 /** Opens schedule panels: one for each machine, and one for each trace. */
@@ -20,7 +20,7 @@ export class Schedules {
   ) {}
 
   /** Shows a machine's schedule. */
-  showMachine(machine = this.machines.active): SchedulePanel | undefined {
+  async showMachine(machine = this.machines.active): Promise<SchedulePanel | undefined> {
     if (machine === undefined) {
       void vscode.window.showInformationMessage('No machine is attached. "hvdap: Open Trace…" shows a recorded one.');
       return undefined;
@@ -30,9 +30,13 @@ export class Schedules {
       present.reveal();
       return present;
     }
+    if (machine.isSavedHalt) {
+      await readSaved(machine);
+    } else {
+      void offerRecording(machine);
+    }
     const panel = new SchedulePanel(this.context, new AttachedSchedule(this.machines, machine));
     this.ofMachines.set(machine, panel);
-    void offerRecording(machine);
     panel.onDidDispose(() => this.ofMachines.delete(machine));
     return panel;
   }
@@ -44,9 +48,10 @@ export class Schedules {
   }
 
   /** Shows the lane of a vCPU or pCPU. */
-  showThread({ machine, row }: ThreadNode): void {
+  async showThread({ machine, row }: ThreadNode): Promise<void> {
     const { guest } = row.group;
-    this.showMachine(machine)?.tell({
+    const panel = await this.showMachine(machine);
+    panel?.tell({
       event: 'show',
       body: { ...(guest !== undefined && { guest }), index: row.thread.index },
     });

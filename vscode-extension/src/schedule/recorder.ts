@@ -28,7 +28,12 @@ export async function stopRecording(machine: Machine): Promise<void> {
   }
 }
 
-/** Where there is no schedule yet, says why and offers to record one. */
+/** Takes the trace out of a saved halt's memory; a halt without one has no schedule, which the page says. */
+export async function readSaved(machine: Machine): Promise<void> {
+  await control(machine, { action: 'start' }).catch(() => undefined);
+}
+
+/** Where there is no schedule yet, says so and offers to record one. */
 export async function offerRecording(machine: Machine): Promise<void> {
   const reason = await whyNothing(machine);
   const start = 'Start Recording';

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { Group, Groups, Thread } from '../protocol/groups.js';
+import type { Group, MachineOverview, Missing, Thread } from '../protocol/machine-overview.js';
 
 /** A thread group with one of its threads. */
 export interface Place {
@@ -17,7 +17,11 @@ export const HYPERVISOR = 0;
  */
 export class Machine {
   groups: Group[] = [];
+  /** Images that the machine file names and that run nowhere. */
+  missing: Missing[] = [];
   halted = false;
+  /** It is a file: nothing of it will ever change. */
+  isSavedHalt = false;
   /** The thread that the last halt was about, by its number. */
   stoppedThread: number | undefined;
   /** Sessions of single VMs, by the number of the group. None when one session shows all. */
@@ -31,8 +35,10 @@ export class Machine {
 
   /** Asks the adapter anew who is there. */
   async refresh(): Promise<void> {
-    const body = (await this.root.customRequest('hvdap/groups')) as Groups;
+    const body = (await this.root.customRequest('hvdap/machine')) as MachineOverview;
     this.groups = body.groups;
+    this.missing = body.missing;
+    this.halted = body.halted;
   }
 
   /** A thread by its number. */

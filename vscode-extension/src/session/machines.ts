@@ -143,7 +143,9 @@ export class Machines implements vscode.DebugAdapterTrackerFactory {
     if (machine === undefined) {
       return;
     }
-    if (message.type === 'event' && message.event === 'stopped') {
+    if (message.type === 'event' && message.event === 'process' && session.id === machine.root.id) {
+      machine.isSavedHalt = message.body?.name?.startsWith('snapshot:') === true;
+    } else if (message.type === 'event' && message.event === 'stopped') {
       this.halted(machine, session, message.body ?? {});
     } else if (saysRunning(message) && machine.halted) {
       machine.halted = false;
@@ -177,7 +179,7 @@ export class Machines implements vscode.DebugAdapterTrackerFactory {
     } catch (error) {
       // A session that ends meanwhile answers nothing more.
       if (this.machines.has(machine.root.id)) {
-        this.requests.refused(machine.root, 'hvdap/groups', error);
+        this.requests.refused(machine.root, 'hvdap/machine', error);
       }
       return;
     }
@@ -191,7 +193,10 @@ interface Message {
   event?: string;
   command?: string;
   success?: boolean;
-  body?: StopBody;
+  body?: StopBody & {
+    /** Of the event `process`: what is attached to. */
+    name?: string;
+  };
 }
 
 /** What is looked at of the event `stopped`. */

@@ -1,8 +1,8 @@
-import type { Walk } from './walk.js';
+import type { Translate } from '../protocol/translate.js';
 
 /** From the panel's host to its page. */
 export type ToPage =
-  | { show: Walk; who: string }
+  | { show: Translate; who: string }
   /** The request was refused. */
   | { error: string; who: string };
 

@@ -1,7 +1,8 @@
 /** The translation panel's page: both stages of a walk, each descriptor decoded. Draws what it is sent, and keeps it. */
 
+import type { Step } from '../protocol/translate.js';
 import type { ToHost, ToPage } from './messages.js';
-import { grouped, legs, outcome, type Leg, type Step } from './walk.js';
+import { grouped, legs, outcome, rights, type Leg } from './walk.js';
 import './page.css';
 
 declare function acquireVsCodeApi(): {
@@ -48,13 +49,15 @@ function draw(message: ToPage): void {
   walk.replaceChildren(
     text('h1', '', who),
     text('p', failed ? 'outcome failed' : 'outcome', outcome(show)),
+    text('p', 'rights', rights(show)),
     ...legs(show).map(legSection),
   );
 }
 
 function legSection(leg: Leg): HTMLElement {
   const section = element('section', `leg stage${leg.stage}`);
-  const from = leg.stage === 1 ? 'VA → IPA' : 'IPA → PA';
+  const [first] = leg.steps;
+  const from = `${leg.stage === 1 ? 'VA' : 'IPA'} ${first?.input ?? ''}`;
   section.append(text('h2', '', `Stage ${leg.stage}`), text('span', 'from', from), ...leg.steps.map(stepCard));
   return section;
 }
@@ -64,7 +67,11 @@ function stepCard(step: Step): HTMLElement {
   const card = element('article', failed ? 'step failed' : 'step');
   const head = element('header', '');
   head.append(text('b', '', `Level ${step.level}`), text('span', `kind ${step.kind}`, step.kind));
-  card.append(head, pair(`at ${step.stage === 1 ? 'IPA' : 'PA'}`, step.descriptorAddress));
+  card.append(head);
+  if (step.descriptorAddress !== step.physicalAddress) {
+    card.append(pair('at IPA', step.descriptorAddress));
+  }
+  card.append(pair('at PA', step.physicalAddress));
   card.append(pair('descriptor', grouped(step.descriptor)));
   if (step.output !== undefined) {
     card.append(pair(step.kind === 'table' ? 'next table' : 'output', step.output));

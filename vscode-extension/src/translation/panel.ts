@@ -3,13 +3,14 @@ import { describe } from '../errors.js';
 import { placeOf } from '../machine/actions.js';
 import { whereabouts } from '../machine/rows.js';
 import type { ThreadNode } from '../machine/tree.js';
+import type { Translate } from '../protocol/translate.js';
+import type { TranslateArguments } from '../protocol/translate.arguments.js';
 import type { Machine, Place } from '../session/machine.js';
 import type { Machines } from '../session/machines.js';
 import { plain } from '../session/names.js';
 import { isUnknown } from '../session/requests.js';
 import { pageHtml, webviewOptions } from '../webview.js';
 import type { ToHost, ToPage } from './messages.js';
-import type { Walk, WalkArguments } from './walk.js';
 
 /** The panel that draws how an address is translated; one, which is used again. */
 export class TranslationPanel {
@@ -47,10 +48,10 @@ export class TranslationPanel {
       return;
     }
     const { machine, group, thread } = this.subject;
-    const wanted: WalkArguments = { threadId: thread.id, address: address.trim() };
+    const wanted: TranslateArguments = { threadId: thread.id, address: address.trim() };
     const who = whereabouts(group, thread);
     try {
-      const show = (await machine.sessionOf(group).customRequest('hvdap/translate', wanted)) as Walk;
+      const show = (await machine.sessionOf(group).customRequest('hvdap/translate', wanted)) as Translate;
       this.show({ show, who });
     } catch (error) {
       const reason = isUnknown(error) ? 'This hvdap is too old to explain translations: update it.' : describe(error);

@@ -1,48 +1,15 @@
-/** A walk through the translation tables, and the rows that show it. Knows nothing of VS Code. */
+/** A walk through the translation tables, and what is shown of it. Knows nothing of VS Code. */
 
-/** One value of a decoded descriptor. */
-export interface Attribute {
-  name: string;
-  value: string;
-}
-
-/** One descriptor that was read. */
-export interface Step {
-  stage: 1 | 2;
-  level: 0 | 1 | 2 | 3;
-  /** Where it lies: of stage 1 an IPA, of stage 2 a PA, in hexadecimal. */
-  descriptorAddress: string;
-  descriptor: string;
-  kind: 'table' | 'block' | 'page' | 'invalid';
-  /** The next table, or the address translated to. */
-  output?: string;
-  attributes: Attribute[];
-  /** Why the walk ends here. */
-  failed?: string;
-}
-
-/** Body of `hvdap/translate`. */
-export interface Walk {
-  address: string;
-  steps: Step[];
-  result?: { ipa?: string; pa: string };
-  fault?: string;
-}
-
-/** Arguments of `hvdap/translate`. */
-export interface WalkArguments {
-  threadId: number;
-  address: string;
-}
+import type { Step, Translate } from '../protocol/translate.js';
 
 /** Consecutive steps of one stage: stage 1's table is itself found through stage 2. */
 export interface Leg {
-  stage: 1 | 2;
+  stage: number;
   steps: Step[];
 }
 
 /** The walk in the order it was made, cut where the stage changes. */
-export function legs(walk: Walk): Leg[] {
+export function legs(walk: Translate): Leg[] {
   const all: Leg[] = [];
   for (const step of walk.steps) {
     const last = all.at(-1);
@@ -56,7 +23,7 @@ export function legs(walk: Walk): Leg[] {
 }
 
 /** The end of a walk in one sentence. */
-export function outcome(walk: Walk): string {
+export function outcome(walk: Translate): string {
   if (walk.result === undefined) {
     return `${walk.address} is not translated: ${walk.fault ?? 'no reason known'}`;
   }
@@ -66,8 +33,27 @@ export function outcome(walk: Walk): string {
     .join(' → ');
 }
 
+/** What may be done there, and with how much from there on. */
+export function rights({ result }: Translate): string {
+  if (result === undefined) {
+    return '';
+  }
+  const memory = result.device ? 'device memory' : 'normal memory';
+  return `${memory} · ${result.permissions} · ${bytes(result.size)} in one piece`;
+}
+
 /** The bits of a 64-bit descriptor in groups of four hexadecimal digits. */
 export function grouped(descriptor: string): string {
   const digits = descriptor.replace(/^0x/, '').padStart(16, '0');
   return digits.replace(/(.{4})(?=.)/g, '$1 ');
+}
+
+function bytes(size: number): string {
+  const units: [number, string][] = [
+    [2 ** 30, 'GiB'],
+    [2 ** 20, 'MiB'],
+    [2 ** 10, 'KiB'],
+  ];
+  const [unit, name] = units.find(([one]) => size >= one) ?? [1, 'bytes'];
+  return `${Number((size / unit).toFixed(1))} ${name}`;
 }
