@@ -1,4 +1,4 @@
-// Written by scripts/types.mjs from schemas/schedule-find.arguments.schema.json.
+// Written by scripts/schemas.mjs from schemas/schedule-find.arguments.schema.json.
 
 /**
  * Arguments of `hvdap/scheduleFind`.

@@ -1,4 +1,4 @@
-// Written by scripts/types.mjs from schemas/schedule-find.schema.json.
+// Written by scripts/schemas.mjs from schemas/schedule-find.schema.json.
 
 /**
  * Body of `hvdap/scheduleFind`: where it is; empty where there is none.

@@ -1,4 +1,4 @@
-// Written by scripts/types.mjs from schemas/trace-about.schema.json.
+// Written by scripts/schemas.mjs from schemas/trace-about.schema.json.
 
 /**
  * Body of `hvdap/traceInfo`: what is shown, and whether more of it is to come.

@@ -1,4 +1,4 @@
-// Written by scripts/types.mjs from schemas/trace-export.arguments.schema.json.
+// Written by scripts/schemas.mjs from schemas/trace-export.arguments.schema.json.
 
 /**
  * Arguments of `hvdap/traceExport`.

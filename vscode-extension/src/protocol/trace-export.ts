@@ -1,4 +1,4 @@
-// Written by scripts/types.mjs from schemas/trace-export.schema.json.
+// Written by scripts/schemas.mjs from schemas/trace-export.schema.json.
 
 /**
  * Body of `hvdap/traceExport`.
