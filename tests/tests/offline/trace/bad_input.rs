@@ -139,7 +139,7 @@ fn wrong_use_is_told() {
         1,
         "--name NUMBER=DomU",
     );
-    check(&["view", file], 2, "export");
+    check(&["view", file], 1, "--hz");
 }
 
 /// Files may have 1 KiB: each export says which file it could not write and why, and leaves no part of it.
