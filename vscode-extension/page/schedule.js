@@ -1113,13 +1113,15 @@
       raster.pixels[(band.top + y) * raster.width + x] = colour;
     }
   }
-  function drawHalts(raster, left, row, palette2) {
+  var TICK = 6;
+  function drawHalts(raster, left, top, row, palette2) {
     for (let x = 0; x < row.width; x++) {
       const share = row.cells[x * CELL + 2 + OFFLINE] ?? 0;
       const isHalted = ((row.cells[x * CELL] ?? 0) & 1 << OFFLINE) !== 0;
-      const height = share * 2 >= FULL ? raster.height : isHalted ? Math.min(6, raster.height) : 0;
-      for (let y = 0; y < height; y++) {
-        if ((x - y + raster.height * 8) % 8 < 2) {
+      const isWhole = share * 2 >= FULL;
+      const bottom = isWhole ? raster.height : isHalted ? Math.min(top + TICK, raster.height) : top;
+      for (let y = top; y < bottom; y++) {
+        if (!isWhole || (x + y) % 8 < 2) {
           raster.pixels[y * raster.width + left + x] = palette2.haltPixel;
         }
       }
@@ -1242,7 +1244,7 @@
       });
     }
     fillRow(row, 0, viewport, picture, behind);
-    drawHalts(raster, left, row, palette2);
+    drawHalts(raster, left, Math.round(AXIS * scale), row, palette2);
   }
   function bandOf(line, scene, scale) {
     const top = Math.round((AXIS + line.y - scene.scrolled + 1) * scale);

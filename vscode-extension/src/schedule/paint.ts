@@ -96,7 +96,7 @@ function drawPixels(raster: Raster, scene: Scene, workspace: Workspace, scale: n
     });
   }
   fillRow(row, 0, viewport, picture, behind);
-  drawHalts(raster, left, row, palette);
+  drawHalts(raster, left, Math.round(AXIS * scale), row, palette);
 }
 
 function bandOf(line: Line, scene: Scene, scale: number): Band {

@@ -120,15 +120,18 @@ export function drawMark(raster: Raster, x: number, band: Band, kinds: number, p
   }
 }
 
-/** Hatches columns of the whole picture in which the debugger held the machine. `row` is the machine's lane. */
-export function drawHalts(raster: Raster, left: number, row: Row, palette: Palette): void {
+/** How high the sign of a short halt among much else is. */
+const TICK = 6;
+
+/** Hatches columns, from row `top` downwards, in which the debugger held the machine. `row` is the machine's lane. */
+export function drawHalts(raster: Raster, left: number, top: number, row: Row, palette: Palette): void {
   for (let x = 0; x < row.width; x++) {
     const share = row.cells[x * CELL + 2 + OFFLINE] ?? 0;
     const isHalted = ((row.cells[x * CELL] ?? 0) & (1 << OFFLINE)) !== 0;
-    // A short halt among much else is a tick at the top alone.
-    const height = share * 2 >= FULL ? raster.height : isHalted ? Math.min(6, raster.height) : 0;
-    for (let y = 0; y < height; y++) {
-      if ((x - y + raster.height * 8) % 8 < 2) {
+    const isWhole = share * 2 >= FULL;
+    const bottom = isWhole ? raster.height : isHalted ? Math.min(top + TICK, raster.height) : top;
+    for (let y = top; y < bottom; y++) {
+      if (!isWhole || (x + y) % 8 < 2) {
         raster.pixels[y * raster.width + left + x] = palette.haltPixel;
       }
     }
