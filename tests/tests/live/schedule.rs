@@ -1,5 +1,6 @@
 //! Who ran when, while attached: recorded beside the running machine or at halts, drawn as lanes, counted, and explained.
 
+use std::path::Path;
 use std::time::Duration;
 
 use journeys::journey::XEN;
@@ -49,6 +50,7 @@ fn beside_the_running_machine() {
 
     lanes_are_covered(&debugger);
     a_wait_is_explained(&debugger);
+    a_view_is_served(&debugger, &target.run.join("schedule.pftrace"));
 
     let ended = root.request("hvdap/traceControl", json!({ "action": "stop" }));
     assert_eq!(
@@ -225,6 +227,36 @@ fn a_wait_is_explained(debugger: &Debugger) {
     assert_eq!(again["sentence"], sentence);
     let wrong = root.refused("hvdap/why", json!({ "lane": domu["lane"], "time": 1 }));
     assert!(wrong.contains("not within the trace"), "{wrong}");
+}
+
+/// What a view of the machine asks besides: what there is, the longest wait again, and an export.
+#[track_caller]
+fn a_view_is_served(debugger: &Debugger, output: &Path) {
+    let root = debugger.root();
+    let about = root.request("hvdap/traceInfo", json!({}));
+    assert_eq!(
+        (&about["growing"], &about["lost"]),
+        (&json!(true), &json!(0))
+    );
+    let schedule = root.request("hvdap/schedule", json!({ "width": 16384 }));
+    let domu = lane(&schedule, "DomU/0");
+    let waits = spans(domu).filter(|span| span.state == RUNNABLE);
+    // The last span of a lane has not ended.
+    let known = waits.filter(|span| Some(span.end) != domu["end"].as_u64());
+    let longest = known.max_by_key(|span| span.end - span.start);
+    let Span { start, end, .. } = longest.expect("a wait");
+    let wanted = json!({ "lane": domu["lane"], "from": 0, "what": "wait-longer-than", "ticks": end - start });
+    let found = root.request("hvdap/scheduleFind", wanted);
+    assert_eq!(
+        (&found["time"], &found["until"]),
+        (&json!(start), &json!(end))
+    );
+    let wanted = json!({ "format": "perfetto", "output": output });
+    assert_eq!(
+        root.request("hvdap/traceExport", wanted)["output"],
+        json!(output)
+    );
+    assert!(std::fs::metadata(output).is_ok_and(|file| file.len() > 10_000));
 }
 
 #[track_caller]
