@@ -23,6 +23,9 @@ use crate::trace::reading::Reading;
 /// How often the buffers are emptied in a halt, of a machine whose RAM is not at hand.
 const EVERY: Duration = Duration::from_millis(500);
 
+/// How long reading may take to end.
+const GOODBYE: Duration = Duration::from_secs(2);
+
 #[derive(Debug, Args)]
 #[command(after_help = super::recorded::TIMES)]
 pub(in crate::cli) struct Arguments {
@@ -56,7 +59,8 @@ pub(super) async fn view(arguments: Arguments) -> Result<(), Failure> {
     let reads = tokio::task::spawn_blocking(move || reader.read(&request));
     let outcome = show(page, arguments.no_open).await;
     reading.give_up();
-    let _ = reads.await;
+    // The rest of a large file is passed over; nobody has to wait for all of it.
+    let _ = tokio::time::timeout(GOODBYE, reads).await;
     outcome
 }
 
@@ -86,14 +90,17 @@ async fn attached(arguments: Arguments) -> Result<(), Failure> {
     outcome
 }
 
-/// Switches recording on at the halt that came with attaching, and lets the machine go.
+/// Switches recording on at the halt that came with attaching, and lets the machine go. Whether nothing has to be done to keep it up: of a
+/// saved halt, everything there is has been taken.
 async fn begin(machine: &Arc<Machine>, mask: Option<Mask>) -> Result<bool, String> {
     machine.load_images().await;
     machine.wait_for_images().await;
     let begun = async {
         let standing = machine.start_recording(mask).await?;
-        machine.link.ask(|engine| engine.resume(None)).await?;
-        Ok(standing.while_running)
+        if standing.recording {
+            machine.link.ask(|engine| engine.resume(None)).await?;
+        }
+        Ok(standing.while_running || !standing.recording)
     };
     begun
         .await
