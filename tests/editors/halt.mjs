@@ -28,8 +28,8 @@ try {
   await bench.unfold('Machine');
   await bench.heighten('Machine', 260);
   const machine = bench.pane('Machine');
-  await bench.shows('machine view', machine, /hvdemo/, /pCPU 0\s*blinky vCPU 0/, /blinky\s*VMID 1 · 2 vCPUs/);
-  await bench.shows('status bar', '[id$="hvdap.where"]', /blinky · VMID 1 · vCPU 0 on pCPU 0/);
+  await bench.shows('machine view', machine, /hvdemo/, /pCPU 0\s*blinky vCPU 0 · EL1/, /vCPU 1\s*blocked · EL1 · wait_until/);
+  await bench.shows('status bar', '[id$="hvdap.where"]', /blinky · VMID 1 · vCPU 0 on pCPU 0 · EL1/);
   await bench.unfold('Variables');
   await bench.shows('variables', '.debug-variables', /head/);
   await bench.picture('halt-sessions');
@@ -40,11 +40,13 @@ try {
   await bench.shows('stack of courier', '.monaco-editor', /clock_ticks/);
   await bench.picture('halt-other-vm');
 
+  await bench.command('View: Hide Panel');
   await bench.command('hvdap: Show Schedule');
+  await bench.webviewShows('schedule of the saved halt', /blinky/, /courier/);
   await bench.picture('halt-schedule');
   await bench.command('hvdap: Translate Address');
   await bench.answer('0xffffffc000081018');
-  await bench.webviewShows('translation panel', /blinky|courier/);
+  await bench.webviewShows('translation panel', /courier/, /VA 0xffffffc000081018 → IPA 0x\w+ → PA 0x\w+/, /Stage 1/, /Stage 2/);
   await bench.picture('halt-translation');
   await bench.picturesInThemes('halt-translation');
 } finally {

@@ -66,11 +66,11 @@ try {
   await bench.shows('disassembly', '.disassembly-view', /HYPERVISOR_xen_version/);
   await bench.picture('xen-disassembly');
   await page.locator('.disassembly-view').click();
-  const inXen = async () => /Xen · pCPU/.test(await page.locator(STATUS).innerText());
+  const inXen = async () => /DomU vCPU \d · Xen/.test(await page.locator(machine).innerText());
   for (let steps = 0; steps < MOST_STEPS && !(await inXen()); steps++) {
     await page.keyboard.press('F11');
     await sleep(STEP);
-    await bench.until('the step ends', () => page.locator(STATUS).isVisible());
+    await bench.until('the step ends', () => page.locator('.debug-toolbar .codicon-debug-continue').isVisible());
   }
   await bench.shows('a step into the HVC ends in Xen', STATUS, /Xen · pCPU \d/);
   await bench.picture('xen-hypercall');

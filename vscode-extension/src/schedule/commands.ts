@@ -2,8 +2,10 @@ import * as vscode from 'vscode';
 import type { Program } from '../adapter/program.js';
 import { describe } from '../errors.js';
 import type { ThreadNode } from '../machine/tree.js';
+import type { Launch } from '../protocol/launch.js';
 import type { Machine } from '../session/machine.js';
 import type { Machines } from '../session/machines.js';
+import { isSavedHalt } from '../session/saved.js';
 import { AttachedSchedule } from './attached.js';
 import { SchedulePanel } from './panel.js';
 import { offerRecording, readSaved } from './recorder.js';
@@ -30,7 +32,7 @@ export class Schedules {
       present.reveal();
       return present;
     }
-    if (machine.isSavedHalt) {
+    if (await isSavedHalt(machine.root.configuration as vscode.DebugConfiguration & Launch)) {
       await readSaved(machine);
     } else {
       void offerRecording(machine);

@@ -20,8 +20,6 @@ export class Machine {
   /** Images that the machine file names and that run nowhere. */
   missing: Missing[] = [];
   halted = false;
-  /** It is a file: nothing of it will ever change. */
-  isSavedHalt = false;
   /** The thread that the last halt was about, by its number. */
   stoppedThread: number | undefined;
   /** Sessions of single VMs, by the number of the group. None when one session shows all. */

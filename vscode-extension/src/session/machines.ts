@@ -143,9 +143,7 @@ export class Machines implements vscode.DebugAdapterTrackerFactory {
     if (machine === undefined) {
       return;
     }
-    if (message.type === 'event' && message.event === 'process' && session.id === machine.root.id) {
-      machine.isSavedHalt = message.body?.name?.startsWith('snapshot:') === true;
-    } else if (message.type === 'event' && message.event === 'stopped') {
+    if (message.type === 'event' && message.event === 'stopped') {
       this.halted(machine, session, message.body ?? {});
     } else if (saysRunning(message) && machine.halted) {
       machine.halted = false;
@@ -193,10 +191,7 @@ interface Message {
   event?: string;
   command?: string;
   success?: boolean;
-  body?: StopBody & {
-    /** Of the event `process`: what is attached to. */
-    name?: string;
-  };
+  body?: StopBody;
 }
 
 /** What is looked at of the event `stopped`. */
