@@ -1,7 +1,7 @@
 // VS Code in a browser, driven as a user would: keys, palette, clicks. Every wait names what it waits for.
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openBrowser } from './browser.mjs';
 import { Server } from './server.mjs';
@@ -10,7 +10,7 @@ const PATIENCE = 90_000;
 
 /** A theme's name, the class VS Code gives its window, and how pictures of it are called. */
 const THEMES = [
-  ['Default Dark Modern', 'vs-dark', 'dark'],
+  ['Dark Modern', 'vs-dark', 'dark'],
   ['Default High Contrast', 'hc-black', 'contrast'],
 ];
 
@@ -25,6 +25,7 @@ export class Workbench {
   static async open({ scratch, workspace, vsix, pictures, settings }) {
     const self = new Workbench();
     self.pictures = pictures;
+    self.name = basename(scratch);
     mkdirSync(pictures, { recursive: true });
     self.server = await Server.start(scratch, { vsix, settings });
     const { browser, page } = await openBrowser(join(scratch, 'profile'), self.outside);
@@ -47,14 +48,31 @@ export class Workbench {
 
   /** Runs a command by its title in the palette. */
   async command(title) {
-    await this.page.keyboard.press('F1');
-    const input = this.page.locator('.quick-input-widget input');
-    await input.waitFor({ state: 'visible' });
-    await input.fill(`>${title}`);
     const row = this.page.locator('.quick-input-list .monaco-list-row').first();
-    await this.until(`palette: ${title}`, async () => (await row.innerText()).includes(title.split(': ').at(-1)));
+    await this.until(`palette: ${title}`, async () => {
+      await this.#ask('F1', `>${title}`);
+      await sleep(500);
+      const found = (await row.innerText({ timeout: 2000 })).includes(title.split(': ').at(-1));
+      if (!found) {
+        // Commands of an extension that came meanwhile are not added to an open palette.
+        await this.page.keyboard.press('Escape');
+      }
+      return found;
+    });
     await this.page.keyboard.press('Enter');
     await sleep(200);
+  }
+
+  /** Opens a quick pick and types; again where a change of the focus closed it. */
+  async #ask(key, text) {
+    const input = this.page.locator('.quick-input-widget input');
+    await this.until(`a place to type ${text}`, async () => {
+      if (!(await input.isVisible())) {
+        await this.page.keyboard.press(key);
+      }
+      await input.fill(text, { timeout: 2000 });
+      return true;
+    });
   }
 
   /** Answers an input box or quick pick. */
@@ -75,8 +93,9 @@ export class Workbench {
         return found;
       }
       if (Date.now() > deadline) {
-        await this.page.screenshot({ path: join(this.pictures, 'failed.png') });
-        assert.fail(`still not: ${what}; see ${join(this.pictures, 'failed.png')}`);
+        const path = join(this.pictures, `failed-${this.name}.png`);
+        await this.page.screenshot({ path });
+        assert.fail(`still not: ${what}; see ${path}`);
       }
       await sleep(100);
     }
@@ -167,8 +186,7 @@ export class Workbench {
   }
 
   async openFile(name) {
-    await this.page.keyboard.press('Control+p');
-    await this.page.locator('.quick-input-widget input').fill(name);
+    await this.#ask('Control+p', name);
     const row = this.page.locator('.quick-input-list .monaco-list-row').first();
     const found = async () => (await row.innerText()).includes(name.split('/').at(-1));
     await this.until(`quick open: ${name}`, found);
