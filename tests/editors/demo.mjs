@@ -15,6 +15,10 @@ const bench = await Workbench.open({ scratch: join(scratch, 'demo-ui'), workspac
 try {
   await bench.command('hvdap: Try the Demo');
   const start = Date.now();
+  await bench.until('the call stack', () => bench.page.locator('.debug-call-stack').isVisible());
+  await bench.widenSideBar(420);
+  await bench.fold('Watch');
+  await bench.fold('Variables');
   await bench.shows('two VMs', '.debug-call-stack', /hvdap demo/, /blinky/, /courier/);
   await bench.webviewShows('their schedule', /blinky/, /courier/, /pCPU 1/);
   console.log(`two VMs and their schedule after ${((Date.now() - start) / 1000).toFixed(1)} s`);

@@ -25,6 +25,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const machines = new Machines(new Requests(log));
   const schedules = new Schedules(context, program, machines);
   const translation = new TranslationPanel(context, machines);
+  const besideCode = (): Promise<unknown> => schedules.showMachine(undefined, vscode.ViewColumn.Beside);
   const { registerCommand } = vscode.commands;
 
   context.subscriptions.push(
@@ -41,7 +42,7 @@ export function activate(context: vscode.ExtensionContext): void {
     vscode.window.createTreeView('hvdap.machine', { treeDataProvider: new MachineTree(machines) }),
     ...machineCommands(machines),
     registerCommand('hvdap.setUp', setUp),
-    registerCommand('hvdap.tryDemo', () => tryDemo(context, program)),
+    registerCommand('hvdap.tryDemo', () => tryDemo(context, program, besideCode)),
     registerCommand('hvdap.showSchedule', async () => {
       await schedules.showMachine();
     }),

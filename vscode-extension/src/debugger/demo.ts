@@ -14,8 +14,16 @@ interface DemoFiles {
 /** How long unpacking may take, in milliseconds. */
 const PATIENCE = 30_000;
 
-/** Attaches to the machine that is built into the adapter: a hypervisor and two VMs, halted. Needs no other program. */
-export async function tryDemo(context: vscode.ExtensionContext, program: Program): Promise<void> {
+/**
+ * Attaches to the machine that is built into the adapter: a hypervisor and two VMs, halted. Needs no other program.
+ *
+ * @param showSchedule shows the schedule of what is attached to.
+ */
+export async function tryDemo(
+  context: vscode.ExtensionContext,
+  program: Program,
+  showSchedule: () => Promise<unknown>,
+): Promise<void> {
   const binary = await program.findOrTell();
   if (binary === undefined) {
     return;
@@ -37,7 +45,7 @@ export async function tryDemo(context: vscode.ExtensionContext, program: Program
     return;
   }
   await vscode.commands.executeCommand('hvdap.machine.focus');
-  await vscode.commands.executeCommand('hvdap.showSchedule');
+  await showSchedule();
 }
 
 async function unpack(binary: string, folder: string): Promise<DemoFiles> {

@@ -22,7 +22,7 @@ export class Schedules {
   ) {}
 
   /** Shows a machine's schedule. */
-  async showMachine(machine = this.machines.active): Promise<SchedulePanel | undefined> {
+  async showMachine(machine = this.machines.active, column?: vscode.ViewColumn): Promise<SchedulePanel | undefined> {
     if (machine === undefined) {
       void vscode.window.showInformationMessage('No machine is attached. "hvdap: Open Trace…" shows a recorded one.');
       return undefined;
@@ -37,7 +37,7 @@ export class Schedules {
     } else {
       void offerRecording(machine);
     }
-    const panel = new SchedulePanel(this.context, new AttachedSchedule(this.machines, machine));
+    const panel = new SchedulePanel(this.context, new AttachedSchedule(this.machines, machine), column);
     this.ofMachines.set(machine, panel);
     panel.onDidDispose(() => this.ofMachines.delete(machine));
     return panel;

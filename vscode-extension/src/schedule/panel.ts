@@ -23,9 +23,10 @@ export class SchedulePanel {
   constructor(
     context: vscode.ExtensionContext,
     private readonly answerer: Answerer,
+    column = vscode.ViewColumn.Active,
   ) {
     const { title } = answerer;
-    this.panel = vscode.window.createWebviewPanel('hvdap.schedule', title, vscode.ViewColumn.Active, {
+    this.panel = vscode.window.createWebviewPanel('hvdap.schedule', title, column, {
       ...webviewOptions(context),
       // Zoom, selection and the cells drawn stay when the panel is hidden and shown again.
       retainContextWhenHidden: true,
