@@ -19,7 +19,7 @@ try {
   await bench.widenSideBar(420);
   await bench.fold('Watch');
   await bench.fold('Variables');
-  await bench.shows('two VMs', '.debug-call-stack', /hvdap demo/, /blinky/, /courier/);
+  await bench.shows('two VMs', bench.pane('Machine'), /blinky/, /courier/);
   await bench.webviewShows('their schedule', /blinky/, /courier/, /pCPU 1/);
   console.log(`two VMs and their schedule after ${((Date.now() - start) / 1000).toFixed(1)} s`);
   await bench.picture('demo');

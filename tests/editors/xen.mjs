@@ -66,7 +66,7 @@ try {
   await bench.shows('disassembly', '.disassembly-view', /HYPERVISOR_xen_version/);
   await bench.picture('xen-disassembly');
   await page.locator('.disassembly-view').click();
-  const inXen = async () => /DomU vCPU \d · Xen/.test(await page.locator(machine).innerText());
+  const inXen = async () => /DomU vCPU \d · Xen · guest_sync/.test(await page.locator(machine).innerText());
   for (let steps = 0; steps < MOST_STEPS && !(await inXen()); steps++) {
     await page.keyboard.press('F11');
     await sleep(STEP);

@@ -13,6 +13,8 @@ interface DemoFiles {
 
 /** How long unpacking may take, in milliseconds. */
 const PATIENCE = 30_000;
+/** How long the editor may take to open the source of the halt, in milliseconds. */
+const SOURCE_PATIENCE = 5000;
 
 /**
  * Attaches to the machine that is built into the adapter: a hypervisor and two VMs, halted. Needs no other program.
@@ -45,7 +47,31 @@ export async function tryDemo(
     return;
   }
   await vscode.commands.executeCommand('hvdap.machine.focus');
+  await firstSource();
   await showSchedule();
+}
+
+/** Waits until the halt's source is open, so that the schedule finds its place beside it. */
+function firstSource(): Promise<void> {
+  return new Promise((resolve) => {
+    const listener = vscode.debug.onDidChangeActiveStackItem((item) => {
+      if (item instanceof vscode.DebugStackFrame && vscode.window.activeTextEditor !== undefined) {
+        done();
+      }
+    });
+    const opened = vscode.window.onDidChangeActiveTextEditor((editor) => {
+      if (editor !== undefined) {
+        done();
+      }
+    });
+    const timer = setTimeout(done, SOURCE_PATIENCE);
+    function done(): void {
+      clearTimeout(timer);
+      listener.dispose();
+      opened.dispose();
+      resolve();
+    }
+  });
 }
 
 async function unpack(binary: string, folder: string): Promise<DemoFiles> {
