@@ -82,6 +82,7 @@ pub fn stopped(
     stop: &StopView,
     thread: ThreadId,
     focus: bool,
+    client: &Client,
     wire_ids: impl FnOnce(&[BreakpointId]) -> Vec<u32>,
 ) -> Value {
     let reason = match &stop.cause {
@@ -100,10 +101,26 @@ pub fn stopped(
         StopCause::Exception(text) => Some(text),
         _ => None,
     };
+    // VS Code writes the description over the names of threads and sessions, and shows the text when pointed at.
+    let (description, text) = match client.is_vscode() {
+        true => (in_a_word(stop, focus), text.or(Some(&stop.description))),
+        false => (stop.description.as_str(), text),
+    };
     json!({
-        "reason": reason, "description": stop.description, "text": text, "threadId": thread.0,
+        "reason": reason, "description": description, "text": text, "threadId": thread.0,
         "allThreadsStopped": true, "preserveFocusHint": (!focus).then_some(true), "hitBreakpointIds": hits,
     })
+}
+
+fn in_a_word(stop: &StopView, focus: bool) -> &'static str {
+    match &stop.cause {
+        _ if !focus => "halted",
+        StopCause::Attached => "attached",
+        StopCause::Paused => "paused",
+        StopCause::Breakpoint(_) => "breakpoint",
+        StopCause::Step => "step",
+        StopCause::Exception(_) => "exception",
+    }
 }
 
 /// A breakpoint; `wire` is the number the client knows it by.
@@ -306,6 +323,29 @@ pub fn base64(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stop_in_a_word_or_in_full() {
+        let stop = StopView {
+            cause: StopCause::Paused,
+            group: GroupId(1),
+            thread: ThreadId(2),
+            description: "paused in DomU (VMID 2), vCPU 0 on pCPU 1, EL1".to_owned(),
+        };
+        let check = |id: &str, focus, description: &str, text: Option<&str>| {
+            let client = Client {
+                id: Some(id.to_owned()),
+                ..Client::default()
+            };
+            let body = stopped(&stop, ThreadId(2), focus, &client, |_| Vec::new());
+            assert_eq!(body["description"], description, "{id}");
+            assert_eq!(body["text"].as_str(), text, "{id}");
+        };
+        let full = stop.description.as_str();
+        check("vscode", true, "paused", Some(full));
+        check("vscode", false, "halted", Some(full));
+        check("lsp4e.debug", true, full, None);
+    }
 
     #[test]
     fn base64_as_the_standard_has_it() {

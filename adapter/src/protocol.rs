@@ -26,6 +26,12 @@ pub struct Client {
 }
 
 impl Client {
+    /// VS Code and what is built on it.
+    #[must_use]
+    pub fn is_vscode(&self) -> bool {
+        self.id.as_deref() == Some("vscode")
+    }
+
     /// Eclipse's LSP4E, which opens files only and shows nothing of what became of a breakpoint.
     #[must_use]
     pub fn is_lsp4e(&self) -> bool {

@@ -25,9 +25,12 @@ impl Session {
                 state.focus = Some((stop.group, Some(thread)));
             }
         }
+        let client = self.client();
         let ids = |ids: &[BreakpointId]| ids.iter().map(|id| self.wire_id(*id)).collect();
-        self.peer
-            .event("stopped", convert::stopped(stop, thread, focus, ids));
+        self.peer.event(
+            "stopped",
+            convert::stopped(stop, thread, focus, &client, ids),
+        );
     }
 
     /// The target runs: what was given out is void. `asked`: by this client, which knows.
