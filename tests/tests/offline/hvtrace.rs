@@ -304,7 +304,7 @@ fn an_unknown_hypervisor_is_recorded_too() {
     assert!(info["firstTicks"].as_u64() > Some(2 * 62_500_000), "{info}");
 }
 
-/// At a saved halt there is what the rings hold, and what was dropped since is lost, to the record.
+/// At a saved halt there is what the rings hold, and what was dropped since (here nothing) is lost, to the record.
 #[test]
 fn a_saved_halt_shows_what_its_rings_hold() {
     let snapshot = demo::saved_halt();
@@ -318,7 +318,17 @@ fn a_saved_halt_shows_what_its_rings_hold() {
             .sum()
     };
     let (held, dropped) = (sum("produced") - sum("consumed"), sum("dropped"));
-    assert!(held > 0 && dropped > 0);
+    assert!(held > 500, "{held}");
+    // A core's first record may tell of what it dropped before: that is no part of what is recorded.
+    let first = |core| {
+        format!(
+            "hvtrace_rings[{core}].records[hvtrace_rings[{core}].consumed % 1024].kind & 0xffff"
+        )
+    };
+    let told_before = (0..2)
+        .filter(|core| debugger.number(HVDEMO, frame, &first(*core)) == 0)
+        .count() as u64;
+    let held = held - told_before;
     let standing = root.request("hvdap/traceControl", json!({ "action": "start" }));
     assert_eq!(
         (&standing["recording"], &standing["lost"]),
