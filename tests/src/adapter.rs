@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::log::Log;
 use crate::schema::Schema;
-use crate::session::{Children, Session};
+use crate::session::{Habits, Session};
 
 /// How a client reaches the adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +28,8 @@ pub struct Adapter {
     errors: Arc<Mutex<String>>,
     log: Log,
     schema: Arc<Schema>,
-    /// How sessions opened from now on answer `startDebugging`.
-    pub children: Children,
+    /// What sessions opened from now on do as some editor does.
+    pub habits: Habits,
 }
 
 /// The program under test: `HVDAP_BIN`, else the one built beside this test.
@@ -120,7 +120,7 @@ impl Adapter {
             errors,
             log: Log::create(),
             schema: Arc::new(Schema::load()),
-            children: Children::AnsweredAtOnce,
+            habits: Habits::default(),
         };
         if transport == Transport::Tcp {
             let address = listening.recv_timeout(Duration::from_secs(10));
@@ -162,7 +162,7 @@ impl Adapter {
             writer,
             self.log.clone(),
             Arc::clone(&self.schema),
-            self.children,
+            self.habits,
         )
     }
 

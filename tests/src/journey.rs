@@ -99,7 +99,7 @@ impl Debugger {
             Presentation::Sessions => Transport::Tcp,
             Presentation::Flat => Transport::Stdio,
         });
-        adapter.children = Children::AnsweredLater;
+        adapter.habits.children = Children::AnsweredLater;
         let root = adapter.connect("root");
         let configuration = json!({
             "request": "attach", "target": target, "machine": machine, "onDisconnect": "resume",

@@ -9,6 +9,7 @@
 pub mod journey;
 
 pub mod adapter;
+pub mod clients;
 pub mod conformance;
 pub mod log;
 pub mod schema;

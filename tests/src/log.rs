@@ -76,6 +76,26 @@ impl Log {
         }
     }
 
+    /// What the adapter wrote so far: the session and the message.
+    ///
+    /// # Panics
+    /// When the log cannot be read back.
+    #[must_use]
+    pub fn from_adapter(&self) -> Vec<(String, Value)> {
+        let mut inner = self.0.lock().expect("no panic while logging");
+        inner.file.flush().expect("the log can be written");
+        let text = std::fs::read_to_string(&inner.path).expect("the log can be read");
+        let lines = text.lines().map(|line| {
+            let line: Value = serde_json::from_str(line).expect("each line is JSON");
+            let session = line["session"].as_str().unwrap_or_default();
+            (session.to_owned(), line)
+        });
+        lines
+            .filter(|(_, line)| line["from"] == "adapter")
+            .map(|(session, mut line)| (session, line["message"].take()))
+            .collect()
+    }
+
     /// The last messages and where all of them are, for a failing test.
     #[must_use]
     pub fn tail(&self) -> String {

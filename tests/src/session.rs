@@ -16,14 +16,28 @@ use crate::wire;
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// When the client answers `startDebugging`: editors differ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Children {
     /// At once, before the child connects (nvim-dap, dape).
+    #[default]
     AnsweredAtOnce,
-    /// Only when the test says so, after the child is attached (VS Code, LSP4E).
+    /// Only when the test says so, after the child is attached (VS Code).
     AnsweredLater,
+    /// The same, and until then nothing is read (LSP4E).
+    BlockTheReader,
+    /// With failure (Sublime Debugger).
+    Refused,
     /// Never (Kate).
     Ignored,
+}
+
+/// What tells one editor from another on the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Habits {
+    /// How it answers `startDebugging`.
+    pub children: Children,
+    /// Its JSON has line breaks and indentation (Kate).
+    pub indented: bool,
 }
 
 /// A request sent, not yet answered.
@@ -51,7 +65,7 @@ struct Inner {
     changed: Condvar,
     log: Log,
     schema: Arc<Schema>,
-    children: Children,
+    habits: Habits,
 }
 
 #[derive(Default)]
@@ -61,6 +75,8 @@ struct State {
     answers: HashMap<i64, (Instant, Value)>,
     events: Vec<Event>,
     reverse: Vec<Value>,
+    /// The reverse request because of which nothing is read.
+    blocked: Option<i64>,
     faults: Vec<String>,
     closed: Option<String>,
 }
@@ -85,7 +101,7 @@ impl Session {
         writer: Box<dyn Write + Send>,
         log: Log,
         schema: Arc<Schema>,
-        children: Children,
+        habits: Habits,
     ) -> Session {
         let session = Session {
             name: name.into(),
@@ -95,7 +111,7 @@ impl Session {
                 changed: Condvar::new(),
                 log,
                 schema,
-                children,
+                habits,
             }),
         };
         let reading = session.clone();
@@ -231,15 +247,21 @@ impl Session {
         .ok()
     }
 
-    /// Answers a reverse request left open by [`Children::AnsweredLater`].
+    /// Answers a reverse request that was left open.
     pub fn accept(&self, request: &Value) {
+        self.respond(request, true);
+    }
+
+    fn respond(&self, request: &Value, success: bool) {
         let mut state = self.state();
         state.seq += 1;
         let seq = state.seq;
+        state.blocked = None;
         drop(state);
+        self.inner.changed.notify_all();
         self.write(&json!({
             "seq": seq, "type": "response", "request_seq": request["seq"],
-            "command": request["command"], "success": true,
+            "command": request["command"], "success": success,
         }));
     }
 
@@ -368,9 +390,14 @@ impl Session {
     fn write(&self, message: &Value) {
         self.inner.log.add(&self.name, From::Client, message);
         let mut writer = self.inner.writer.lock().expect("no panic while writing");
+        let text = if self.inner.habits.indented {
+            format!("{message:#}")
+        } else {
+            message.to_string()
+        };
         if let Some(writer) = writer.as_mut() {
             // A closed connection shows itself to whoever waits for the answer.
-            wire::write(writer.as_mut(), message.to_string().as_bytes()).ok();
+            wire::write(writer.as_mut(), text.as_bytes()).ok();
         }
     }
 
@@ -413,14 +440,38 @@ impl Session {
                 body: message["body"].clone(),
             }),
             _ => {
+                if self.inner.habits.children == Children::BlockTheReader {
+                    state.blocked = message["seq"].as_i64();
+                }
                 state.reverse.push(message.clone());
                 drop(state);
-                if self.inner.children == Children::AnsweredAtOnce {
-                    self.accept(&message);
-                }
+                self.asked(&message);
             }
         }
         self.inner.changed.notify_all();
+    }
+
+    /// A reverse request arrived.
+    fn asked(&self, request: &Value) {
+        match self.inner.habits.children {
+            Children::AnsweredAtOnce => self.respond(request, true),
+            Children::Refused => self.respond(request, false),
+            Children::BlockTheReader => self.block(request),
+            Children::AnsweredLater | Children::Ignored => {}
+        }
+    }
+
+    /// Reads nothing more until a reverse request is answered.
+    fn block(&self, request: &Value) {
+        self.inner.changed.notify_all();
+        let state = self.state();
+        let waiting = self
+            .inner
+            .changed
+            .wait_timeout_while(state, PATIENCE, |state| state.blocked.is_some());
+        if waiting.expect("no panic").1.timed_out() {
+            self.fault(format!("no answer was possible to {request}"));
+        }
     }
 
     fn fault(&self, what: String) {
