@@ -89,14 +89,30 @@ impl Adapter {
     /// When it does not start, or does not say where it listens.
     #[must_use]
     pub fn start(transport: Transport) -> Adapter {
+        match transport {
+            Transport::Stdio => Adapter::spawn(transport, &["dap".to_owned()]),
+            Transport::Tcp => {
+                let arguments = ["dap", "--listen", "127.0.0.1:0"];
+                Adapter::listening(&arguments.map(str::to_owned))
+            }
+        }
+    }
+
+    /// Starts it with arguments that make it a server.
+    ///
+    /// # Panics
+    /// When it does not start, or does not say where it listens.
+    #[must_use]
+    pub fn listening(arguments: &[String]) -> Adapter {
+        Adapter::spawn(Transport::Tcp, arguments)
+    }
+
+    fn spawn(transport: Transport, arguments: &[String]) -> Adapter {
         let mut command = Command::new(program());
-        command.arg("dap").stderr(Stdio::piped());
+        command.args(arguments).stderr(Stdio::piped());
         match transport {
             Transport::Stdio => command.stdin(Stdio::piped()).stdout(Stdio::piped()),
-            Transport::Tcp => command
-                .args(["--listen", "127.0.0.1:0"])
-                .stdin(Stdio::null())
-                .stdout(Stdio::null()),
+            Transport::Tcp => command.stdin(Stdio::null()).stdout(Stdio::null()),
         };
         let mut process = command.spawn().expect("the adapter starts");
         let errors = Arc::new(Mutex::new(String::new()));

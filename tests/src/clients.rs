@@ -305,7 +305,7 @@ impl Opened {
         std::iter::once(&self.root).chain(self.vms.iter().map(|(_, session)| session))
     }
 
-    /// Waits until every session but the user's is told that it ended.
+    /// Waits until every session but the user's is told that it ended, and closes it as editors then do.
     ///
     /// # Panics
     /// When one is not.
@@ -313,6 +313,7 @@ impl Opened {
     pub fn children_end(&self) {
         for (_, session) in &self.vms {
             session.event_where("terminated", Duration::from_secs(10), |_| true);
+            session.hang_up();
         }
     }
 }

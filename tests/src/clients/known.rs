@@ -88,7 +88,6 @@ pub fn nvim_dap() -> Client {
         "supportsProgressReporting": true, "supportsStartDebuggingRequest": true,
     });
     let mut client = plain("nvim-dap", says);
-    client.configures = vec![no_filters()];
     client.looks.watch = json!({ "context": "repl" });
     client
 }

@@ -7,6 +7,7 @@ mod embedded;
 mod hvtrace;
 mod imports;
 mod manners;
+mod nvim;
 mod requests;
 mod trace;
 mod translating;
