@@ -113,14 +113,24 @@ impl Client {
             vms: Vec::new(),
         };
         for _ in 0..vms {
-            self.open_child(adapter, verb, &mut opened);
+            let asked = opened.root.start_debugging();
+            self.open_child(adapter, verb, &mut opened, &asked);
         }
         opened
     }
 
+    /// Opens the session of a VM that the adapter asked for, its parent attached by `verb`.
+    ///
+    /// # Panics
+    /// When the adapter refuses.
     #[track_caller]
-    fn open_child(&self, adapter: &mut Adapter, verb: &str, opened: &mut Opened) {
-        let asked = opened.root.start_debugging();
+    pub fn open_child(
+        &self,
+        adapter: &mut Adapter,
+        verb: &str,
+        opened: &mut Opened,
+        asked: &Value,
+    ) {
         let configuration = &asked["arguments"]["configuration"];
         let name = configuration["name"].as_str().unwrap_or_default();
         let verb = match self.child {
@@ -134,7 +144,7 @@ impl Client {
             self.habits.children,
             Children::AnsweredLater | Children::BlockTheReader
         ) {
-            opened.root.accept(&asked);
+            opened.root.accept(asked);
         }
         opened.vms.push((name.to_owned(), session));
     }

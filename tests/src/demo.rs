@@ -46,6 +46,47 @@ pub fn saved_halt() -> String {
     format!("snapshot:{}", folder().join("halt.core.zst").display())
 }
 
+/// Its machine description with the command that starts it, at reset, listening on a new socket; `None` where there is no
+/// QEMU: the test is then skipped.
+///
+/// # Panics
+/// When no folder can be made for the socket.
+#[must_use]
+pub fn launched() -> Option<(Value, PathBuf)> {
+    if !has_qemu() {
+        return None;
+    }
+    let socket = run_folder().join("gdb.sock");
+    let mut machine = machine();
+    machine["target"] = json!({
+        "connect": format!("gdb:unix:{}", socket.display()),
+        "launch": [folder().join("run.sh"), socket],
+    });
+    Some((machine, socket))
+}
+
+/// Waits until nobody listens there any more.
+///
+/// # Panics
+/// When somebody does for five seconds.
+pub fn ended(socket: &Path) {
+    let is_over = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        std::os::unix::net::UnixStream::connect(socket).is_err()
+    });
+    assert!(is_over, "what was launched still listens");
+}
+
+fn has_qemu() -> bool {
+    let version = Command::new("qemu-system-aarch64")
+        .arg("--version")
+        .output();
+    if version.is_err() {
+        skip("qemu-system-aarch64 is not installed");
+    }
+    version.is_ok()
+}
+
 /// The target under QEMU, both guests up. Ends with this value.
 pub struct Demo {
     qemu: Child,
@@ -60,11 +101,7 @@ impl Demo {
     /// When its guests do not come up.
     #[must_use]
     pub fn boot() -> Option<Self> {
-        let version = Command::new("qemu-system-aarch64")
-            .arg("--version")
-            .output();
-        if version.is_err() {
-            skip("qemu-system-aarch64 is not installed");
+        if !has_qemu() {
             return None;
         }
         let run = run_folder();

@@ -174,16 +174,10 @@ async fn apply(
     });
     let breakpoints: Vec<Breakpoint> = breakpoints.collect();
     if client.is_lsp4e() {
-        say_unbound(session, &breakpoints);
+        let unbound = breakpoints.iter().filter(|one| !one.verified);
+        unbound.for_each(|one| session.say_bound(one));
     }
     Ok(breakpoints)
-}
-
-fn say_unbound(session: &Session, breakpoints: &[Breakpoint]) {
-    for breakpoint in breakpoints.iter().filter(|breakpoint| !breakpoint.verified) {
-        let reason = breakpoint.message.as_deref().unwrap_or("no reason known");
-        session.say(true, &format!("breakpoint not bound: {reason}"));
-    }
 }
 
 /// A VM named by the user, else what the session shows.

@@ -87,7 +87,7 @@ fn every_editor_runs_to_a_breakpoint_and_leaves_the_machine_running() {
         let opened = attached(&client, &mut adapter, &demo.gdb());
         let (session, _) = place(&opened, "blinky");
         // At a later hit, so that whatever resumes the machine is sent before it.
-        let wish = |line: &u32| json!({ "line": line, "hitCondition": "200" });
+        let wish = |line: &u32| json!({ "line": line, "hitCondition": "100" });
         let set = |lines: &[u32]| {
             let wanted: Vec<Value> = lines.iter().map(wish).collect();
             session.request(
@@ -197,6 +197,55 @@ fn by_standard_input_all_vms_are_in_one_session() {
             let seen = client.select(&opened.root, &format!("{vm} / vCPU 0"));
             assert_eq!(seen.functions()[0], function, "{}", client.name);
         }
+        let asked = opened.root.start_debugging_within(Duration::ZERO);
+        assert!(asked.is_none(), "{}: {asked:?}", client.name);
+        client.leave(&opened.root);
+    }
+}
+
+#[test]
+fn sessions_of_a_launched_machine_may_be_launched() {
+    let Some((machine, socket)) = demo::launched() else {
+        return;
+    };
+    // It opens a child by its parent's verb, whatever it is asked.
+    let client = known::lsp4ij();
+    let mut adapter = Adapter::start(Transport::Tcp);
+    let configuration = json!({ "machine": machine });
+    let mut opened = client.attach(&mut adapter, "launch", &configuration, 0);
+    opened.root.event("stopped");
+    for _ in 0..40 {
+        if let Some(asked) = opened.root.start_debugging_within(Duration::ZERO) {
+            client.open_child(&mut adapter, "launch", &mut opened, &asked);
+        }
+        if opened.vms.len() == 2 {
+            break;
+        }
+        client.resume(&opened.root);
+        std::thread::sleep(Duration::from_millis(500));
+        opened.root.request("pause", json!({ "threadId": 1 }));
+        opened.root.event("stopped");
+    }
+    for vm in ["blinky", "courier"] {
+        let seen = client.select(opened.vm(vm), "vCPU 0");
+        assert!(!seen.frames.is_empty(), "{vm}");
+    }
+    // What was started is ended when the client wishes so.
+    client.leave(&opened.root);
+    opened.children_end();
+    demo::ended(&socket);
+}
+
+#[test]
+fn users_of_any_editor_may_ask_for_one_session() {
+    for client in known::all() {
+        let mut adapter = Adapter::start(Transport::Tcp);
+        let mut configuration = configuration(&demo::saved_halt());
+        configuration["presentation"] = json!("flat");
+        let opened = client.attach(&mut adapter, "attach", &configuration, 0);
+        client.look(&opened.root);
+        let seen = client.select(&opened.root, "courier / vCPU 0");
+        assert_eq!(seen.functions()[0], "clock_ticks", "{}", client.name);
         let asked = opened.root.start_debugging_within(Duration::ZERO);
         assert!(asked.is_none(), "{}: {asked:?}", client.name);
         client.leave(&opened.root);

@@ -157,6 +157,42 @@ fn a_breakpoint_that_is_not_bound_is_said_in_the_console() {
 }
 
 #[test]
+fn a_breakpoint_that_binds_later_is_said_too() {
+    // It ignores `breakpoint` events: here the VM is not up yet when the breakpoint is set.
+    let Some((machine, socket)) = demo::launched() else {
+        return;
+    };
+    let source = demo::folder().join("src/blinky/ring.c");
+    let line = line_of(&source.display().to_string(), "into->slots[head");
+    let wanted =
+        json!({ "source": { "path": source }, "lines": [line], "breakpoints": [{ "line": line }] });
+    let mut client = known::lsp4e();
+    client.configures = vec![("setBreakpoints", wanted)];
+    let mut adapter = Adapter::start(Transport::Stdio);
+    let opened = client.attach(&mut adapter, "launch", &json!({ "machine": machine }), 0);
+    let root = &opened.root;
+    root.event("stopped");
+    let said = |part: &str| {
+        let all = root.events("output");
+        all.iter().any(|said| said.body.to_string().contains(part))
+    };
+    assert!(said("breakpoint not bound: "));
+    let is_bound = (0..40).any(|_| {
+        client.resume(root);
+        std::thread::sleep(Duration::from_millis(500));
+        root.request("pause", json!({ "threadId": 1 }));
+        root.event("stopped");
+        said("breakpoint bound: blinky: sample_store")
+    });
+    assert!(is_bound);
+    client.resume(root);
+    let stopped = root.event("stopped").body;
+    assert_eq!(stopped["reason"], "breakpoint", "{stopped}");
+    client.leave(root);
+    demo::ended(&socket);
+}
+
+#[test]
 fn frames_are_twenty_at_most_and_their_sources_are_files() {
     let eclipse = Eclipse::at_the_saved_halt();
     let check = |session: &Session, thread: &str, first: &str| {

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use journeys::demo::{self, HVDEMO};
 use journeys::journey::XEN;
-use journeys::skip::skip;
 use journeys::{Adapter, Debugger, Presentation, Session, Transport};
 use serde_json::{Value, json};
 
@@ -100,22 +99,11 @@ fn stopped(session: &Session) -> Value {
 
 #[test]
 fn it_is_launched_and_ended() {
-    if Command::new("qemu-system-aarch64")
-        .arg("--version")
-        .output()
-        .is_err()
-    {
-        skip("qemu-system-aarch64 is not installed");
+    let Some((machine, socket)) = demo::launched() else {
         return;
-    }
+    };
     let mut adapter = Adapter::start(Transport::Stdio);
     let session = adapter.connect("root");
-    let socket = std::env::temp_dir().join(format!("hvdap-launch-{}.sock", std::process::id()));
-    let mut machine = demo::machine();
-    machine["target"] = json!({
-        "connect": format!("gdb:unix:{}", socket.display()),
-        "launch": [demo::folder().join("run.sh"), socket],
-    });
     session.request("initialize", json!({ "adapterID": "hvdap" }));
     let launch = session.send("launch", json!({ "request": "launch", "machine": machine }));
     session.event_where("initialized", Duration::from_secs(20), |_| true);
@@ -152,11 +140,5 @@ fn it_is_launched_and_ended() {
     session.request("terminate", json!({}));
     session.event_where("terminated", Duration::from_secs(10), |_| true);
     session.request("disconnect", json!({}));
-    for _ in 0..100 {
-        if std::os::unix::net::UnixStream::connect(&socket).is_err() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    panic!("what was launched still listens");
+    demo::ended(&socket);
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::Session;
 use crate::convert;
 use crate::files::Progress;
+use crate::protocol::Breakpoint;
 
 impl Session {
     /// A line in the client's console.
@@ -107,10 +108,25 @@ impl Session {
     /// A breakpoint was bound, or lost its place.
     pub fn breakpoint_changed(&self, breakpoint: &BreakpointView) {
         let wire = convert::breakpoint(breakpoint, self.wire_id(breakpoint.id), &self.client());
+        if self.client().is_lsp4e() {
+            self.say_bound(&wire);
+        }
         self.peer.event(
             "breakpoint",
             json!({ "reason": "changed", "breakpoint": wire }),
         );
+    }
+
+    /// Says what became of a breakpoint, for a client that shows it nowhere else.
+    pub fn say_bound(&self, breakpoint: &Breakpoint) {
+        let known = breakpoint.message.as_deref();
+        if breakpoint.verified {
+            let places = known.unwrap_or("its place is known");
+            self.say(false, &format!("breakpoint bound: {places}"));
+        } else {
+            let reason = known.unwrap_or("no reason known");
+            self.say(true, &format!("breakpoint not bound: {reason}"));
+        }
     }
 
     /// Shows how far the images are, where the client shows such.
