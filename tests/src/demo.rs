@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::adapter::run;
 use crate::machine::with_ram;
 use crate::skip::skip;
 use crate::target::run_folder;
@@ -44,6 +45,17 @@ pub fn machine() -> Value {
 #[must_use]
 pub fn saved_halt() -> String {
     format!("snapshot:{}", folder().join("halt.core.zst").display())
+}
+
+/// A project of its saved halt, in a folder to be made; its machine file.
+///
+/// # Panics
+/// When it cannot be made.
+#[must_use]
+pub fn project(folder: &Path) -> PathBuf {
+    let made = run(&["demo", "--files", &folder.display().to_string()]);
+    assert!(made.status.success(), "{made:?}");
+    folder.join("hvdap.toml")
 }
 
 /// Its machine description with the command that starts it, at reset, listening on a new socket; `None` where there is no

@@ -1,11 +1,13 @@
 //! What Eclipse's LSP4E needs of an adapter, a test for each; its order of messages, its blocked reader and lsp4j's limits.
 
-use std::path::Path;
+mod looking;
+mod running;
+
 use std::time::Duration;
 
 use journeys::clients::{Client, Opened, known};
-use journeys::demo::{self, Demo};
-use journeys::machine::line_of;
+use journeys::demo;
+use journeys::samples::Folder;
 use journeys::{Adapter, Session, Transport};
 use serde_json::{Value, json};
 
@@ -78,6 +80,21 @@ fn sessions_of_vms_are_attached_while_the_parents_reader_waits_for_them() {
 }
 
 #[test]
+fn the_documented_parameters_attach() {
+    let readme = journeys::target::root().join("README.md");
+    let readme = std::fs::read_to_string(readme).expect("the README is there");
+    let (_, after) = readme
+        .split_once("launch parameters `")
+        .expect("it has parameters");
+    let (parameters, _) = after.split_once('`').expect("that end");
+    let mut parameters: Value = serde_json::from_str(parameters).expect("they are JSON");
+    let folder = Folder::new("eclipse");
+    parameters["machine"] = json!(demo::project(&folder.path("project")));
+    let eclipse = Eclipse::attached_with(&parameters);
+    assert_eq!(eclipse.frame()["name"], "sample_store");
+}
+
+#[test]
 fn nothing_is_told_that_it_does_not_know() {
     let eclipse = Eclipse::at_the_saved_halt();
     for session in eclipse.opened.sessions() {
@@ -125,198 +142,6 @@ fn a_launch_without_a_command_says_what_is_missing() {
         refused.contains("launch") && refused.contains("attach"),
         "{refused}"
     );
-}
-
-#[test]
-fn a_breakpoint_that_is_not_bound_is_said_in_the_console() {
-    let eclipse = Eclipse::at_the_saved_halt();
-    let session = eclipse.blinky();
-    let source = demo::folder().join("src/blinky/ring.c");
-    let check = |line: u32, bound: bool| {
-        // Conditions are sent whether they were offered or not.
-        let one =
-            json!({ "line": line, "column": 1, "condition": "head > 0", "hitCondition": "2" });
-        let body = session.request(
-            "setBreakpoints",
-            json!({
-                "source": { "path": source, "name": "ring.c" }, "lines": [line], "breakpoints": [one], "sourceModified": false,
-            }),
-        );
-        assert_eq!(body["breakpoints"][0]["verified"], bound, "{body}");
-        let said = session.events("output");
-        let not_bound = said
-            .iter()
-            .filter(|said| said.body.to_string().contains("not bound"));
-        assert_eq!(not_bound.count(), usize::from(!bound), "{said:?}");
-    };
-    check(
-        line_of(&source.display().to_string(), "into->slots[head"),
-        true,
-    );
-    check(9999, false);
-}
-
-#[test]
-fn a_breakpoint_that_binds_later_is_said_too() {
-    // It ignores `breakpoint` events: here the VM is not up yet when the breakpoint is set.
-    let Some((machine, socket)) = demo::launched() else {
-        return;
-    };
-    let source = demo::folder().join("src/blinky/ring.c");
-    let line = line_of(&source.display().to_string(), "into->slots[head");
-    let wanted =
-        json!({ "source": { "path": source }, "lines": [line], "breakpoints": [{ "line": line }] });
-    let mut client = known::lsp4e();
-    client.configures = vec![("setBreakpoints", wanted)];
-    let mut adapter = Adapter::start(Transport::Stdio);
-    let opened = client.attach(&mut adapter, "launch", &json!({ "machine": machine }), 0);
-    let root = &opened.root;
-    root.event("stopped");
-    let said = |part: &str| {
-        let all = root.events("output");
-        all.iter().any(|said| said.body.to_string().contains(part))
-    };
-    assert!(said("breakpoint not bound: "));
-    let is_bound = (0..40).any(|_| {
-        client.resume(root);
-        std::thread::sleep(Duration::from_millis(500));
-        root.request("pause", json!({ "threadId": 1 }));
-        root.event("stopped");
-        said("breakpoint bound: blinky: sample_store")
-    });
-    assert!(is_bound);
-    client.resume(root);
-    let stopped = root.event("stopped").body;
-    assert_eq!(stopped["reason"], "breakpoint", "{stopped}");
-    client.leave(root);
-    demo::ended(&socket);
-}
-
-#[test]
-fn frames_are_twenty_at_most_and_their_sources_are_files() {
-    let eclipse = Eclipse::at_the_saved_halt();
-    let check = |session: &Session, thread: &str, first: &str| {
-        let seen = eclipse.client.select(session, thread);
-        assert!(seen.frames.len() <= 20);
-        assert_eq!(seen.functions()[0], first);
-        for frame in &seen.frames {
-            assert!(frame["source"]["sourceReference"].is_null(), "{frame}");
-            let path = frame["source"]["path"].as_str().map(Path::new);
-            assert!(
-                path.is_none_or(|path| path.is_absolute() && path.is_file()),
-                "{frame}"
-            );
-            let numbers = ["id", "line", "column"].map(|key| frame[key].is_i64());
-            assert_eq!(numbers, [true; 3], "{frame}");
-        }
-    };
-    check(eclipse.blinky(), "vCPU 0", "sample_store");
-    check(eclipse.opened.vm("courier"), "vCPU 0", "clock_ticks");
-    check(&eclipse.opened.root, "pCPU 1", "ticks_total");
-}
-
-#[test]
-fn a_large_array_is_cut_where_no_part_of_it_is_asked_for() {
-    let eclipse = Eclipse::at_the_saved_halt();
-    let root = &eclipse.opened.root;
-    let frame = eclipse.client.select(root, "pCPU 1").frames[0]["id"].clone();
-    let asked = json!({ "expression": "hvtrace_rings[0].records", "frameId": frame });
-    let body = root.request("evaluate", asked);
-    let all = json!({ "variablesReference": body["variablesReference"] });
-    let shown = root.request("variables", all)["variables"].clone();
-    let length = body["indexedVariables"].as_u64().unwrap_or_default();
-    assert!(length > 1000, "{body}");
-    assert_eq!(shown.as_array().map(Vec::len), Some(1001));
-    assert_eq!(shown[1000]["value"], format!("{} more", length - 1000));
-}
-
-#[test]
-fn watch_hover_and_console_are_answered() {
-    let eclipse = Eclipse::at_the_saved_halt();
-    let session = eclipse.blinky();
-    let frame = eclipse.frame()["id"].clone();
-    let check = |mut arguments: Value, expression: &str, expected: Result<&str, &str>| {
-        arguments["expression"] = json!(expression);
-        match (session.ask("evaluate", arguments.clone()), expected) {
-            (Ok(body), Ok(value)) => assert_eq!(body["result"], value, "{arguments}"),
-            (Err(why), Err(part)) => assert!(why.contains(part), "{arguments}: {why}"),
-            (answer, _) => panic!("{arguments}: {answer:?}"),
-        }
-    };
-    check(
-        json!({ "frameId": frame }),
-        "sample->kind",
-        Ok("SENSOR_TILT"),
-    );
-    check(
-        json!({ "frameId": frame, "context": "hover" }),
-        "sample->kind",
-        Ok("SENSOR_TILT"),
-    );
-    // Without a frame, the one in front of what was looked at last is meant.
-    check(
-        json!({ "context": "repl" }),
-        "sample->kind",
-        Ok("SENSOR_TILT"),
-    );
-    for arguments in [json!({ "frameId": frame }), json!({ "context": "repl" })] {
-        check(arguments, "no_such_name", Err("no_such_name"));
-    }
-}
-
-#[test]
-fn its_terminate_on_an_attached_machine_detaches() {
-    let Some(demo) = Demo::boot() else {
-        return;
-    };
-    for _ in 0..2 {
-        let eclipse = Eclipse::attached_with(&parameters(&demo.gdb()));
-        eclipse.opened.root.event("stopped");
-        eclipse.client.leave(&eclipse.opened.root);
-        eclipse.opened.children_end();
-    }
-    // Disconnect is the same without the wish.
-    let eclipse = Eclipse::attached_with(&parameters(&demo.gdb()));
-    eclipse.opened.root.request("disconnect", json!({}));
-    eclipse.opened.children_end();
-}
-
-#[test]
-fn it_runs_and_steps_by_the_threads_number_alone() {
-    let Some(demo) = Demo::boot() else {
-        return;
-    };
-    let eclipse = Eclipse::attached_with(&parameters(&demo.gdb()));
-    let session = eclipse.blinky();
-    session.event("stopped");
-    let source = demo::folder().join("src/blinky/ring.c");
-    let line = line_of(&source.display().to_string(), "into->slots[head");
-    let set = |lines: &[u32]| {
-        let wanted: Vec<Value> = lines.iter().map(|line| json!({ "line": line })).collect();
-        let arguments =
-            json!({ "source": { "path": source }, "breakpoints": wanted, "lines": lines });
-        session.request("setBreakpoints", arguments);
-    };
-    set(&[line]);
-    eclipse.client.resume(session);
-    let mut thread = session.event("stopped").body["threadId"].clone();
-    set(&[]);
-    for command in ["next", "stepIn", "stepOut"] {
-        session.request(command, json!({ "threadId": thread }));
-        let stopped = session.event("stopped").body;
-        assert_eq!(stopped["reason"], "step", "{command}: {stopped}");
-        thread = stopped["threadId"].clone();
-        // Told to it: sessions that did not ask hear that they run, with a thread of theirs.
-        let continued = eclipse.opened.root.event("continued").body;
-        assert!(continued["threadId"].is_i64(), "{continued}");
-        eclipse.opened.root.event("stopped");
-    }
-    // What belongs to no thread is asked by the first of the list.
-    eclipse.client.resume(session);
-    session.request("pause", json!({ "threadId": thread }));
-    session.event("stopped");
-    eclipse.client.leave(&eclipse.opened.root);
-    eclipse.opened.children_end();
 }
 
 #[test]

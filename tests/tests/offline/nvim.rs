@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use journeys::clients::known;
+use journeys::demo;
 use journeys::samples::Folder;
 use journeys::skip::skip;
 use journeys::target::root;
@@ -29,15 +30,6 @@ fn documented_arguments() -> Vec<String> {
     let (list, _) = list.split_once(" }").expect("in a list");
     let quoted = list.split('\'').skip(1).step_by(2);
     quoted.map(str::to_owned).collect()
-}
-
-/// A project with the demo's saved halt, its machine file where the configuration looks for it.
-fn project(name: &str) -> Folder {
-    let folder = Folder::new(name);
-    let files = folder.path("project").display().to_string();
-    let made = adapter::run(&["demo", "--files", &files]);
-    assert!(made.status.success(), "{made:?}");
-    folder
 }
 
 /// A port nobody listens on, found as nvim-dap finds it.
@@ -74,9 +66,9 @@ fn the_documented_command_serves_until_the_editor_left() {
         .iter()
         .map(|argument| argument.replace("${port}", &port.to_string()))
         .collect();
-    let folder = project("nvim-command");
+    let folder = Folder::new("nvim-command");
+    let machine = demo::project(&folder.path("project"));
     let mut adapter = Adapter::listening(&arguments);
-    let machine = folder.path("project/hvdap.toml");
     let configuration =
         json!({ "type": "hvdap", "request": "attach", "name": "Xen machine", "machine": machine });
     let client = known::nvim_dap();
@@ -133,15 +125,17 @@ fn nvim_dap_debugs_two_vms() {
         "NVIM_DAP_DIR has no lua/dap.lua: {}",
         plugin.display()
     );
-    let folder = project("nvim-dap");
+    let folder = Folder::new("nvim-dap");
     let Some(mut nvim) = nvim(&folder) else {
         return;
     };
+    let machine = demo::project(&folder.path("project"));
+    let project = machine.parent().expect("it is in its project");
     std::os::unix::fs::symlink(adapter::program(), folder.path("hvdap")).expect("a new folder");
     let configuration = folder.file("configuration.lua", documented().as_bytes());
     let path = std::env::var("PATH").unwrap_or_default();
     let output = nvim
-        .current_dir(folder.path("project"))
+        .current_dir(project)
         .env("PATH", format!("{}:{path}", folder.path("").display()))
         .env("HVDAP_NVIM_CONFIG", configuration)
         .arg("--cmd")
