@@ -2318,6 +2318,9 @@
         case "scheduleChanged":
           void this.data.grown(notice.body.until);
           break;
+        case "recording":
+          void this.data.open();
+          break;
         case "halted":
           this.halt = notice.body.halted ? this.data.until : void 0;
           this.changed();

@@ -5,7 +5,9 @@ import type { Schedule } from '../src/protocol/schedule';
 import type { ScheduleArguments } from '../src/protocol/schedule.arguments';
 import type { TraceAbout } from '../src/protocol/trace-about';
 import { Data } from '../src/schedule/data';
+import type { Notice } from '../src/schedule/messages';
 import type { Source } from '../src/schedule/source';
+import { View } from '../src/schedule/view';
 
 /** A machine with one core whose recording begins at `first`; answers take a moment. */
 class Machine implements Source {
@@ -15,6 +17,7 @@ class Machine implements Source {
   first = 1000;
   until = 2000;
   mostAtOnce = 0;
+  tell: (notice: Notice) => void = () => undefined;
   private now = 0;
 
   async request(command: string, wanted: object): Promise<never> {
@@ -32,8 +35,8 @@ class Machine implements Source {
     return { frequency: 1e6, first: this.first, until: this.until, from, to, width, lanes };
   }
 
-  onNotice(): void {
-    // Nothing happens.
+  onNotice(listener: (notice: Notice) => void): void {
+    this.tell = listener;
   }
 
   signal(): void {
@@ -102,4 +105,18 @@ test('where nothing is recorded, nobody asks again until there is something', as
   machine.about = { ...machine.about, growing: true, lanes: 2 };
   await data.grown(1500);
   assert.deepEqual([data.failure, data.lanes.size, data.until], [undefined, 2, 1000]);
+});
+
+test('that it is recorded now is seen before anything is known of it', async () => {
+  const machine = new Machine();
+  machine.about = { ...machine.about, growing: false, lanes: 0 };
+  const view = new View(machine);
+  await view.open();
+  machine.about = { ...machine.about, growing: true };
+  machine.tell({ event: 'recording', body: {} });
+  await sleep(100);
+  assert.deepEqual([view.data.about?.growing, view.data.failure], [true, undefined]);
+  machine.about = { ...machine.about, lanes: 2 };
+  await sleep(600);
+  assert.equal(view.data.lanes.size, 2);
 });

@@ -35,7 +35,9 @@ export class Schedules {
     if (await isSavedHalt(machine.root.configuration as vscode.DebugConfiguration & Launch)) {
       await readSaved(machine);
     } else {
-      void offerRecording(machine);
+      void offerRecording(machine).then(() => {
+        this.tellRecording(machine);
+      });
     }
     const panel = new SchedulePanel(this.context, new AttachedSchedule(this.machines, machine), column);
     this.ofMachines.set(machine, panel);
@@ -46,7 +48,12 @@ export class Schedules {
   /** Begins or ends the recording of the machine that is looked at. */
   async record(act: (machine: Machine) => Promise<void>): Promise<void> {
     const machine = this.machines.active;
-    await (machine === undefined ? vscode.window.showInformationMessage('No machine is attached.') : act(machine));
+    if (machine === undefined) {
+      void vscode.window.showInformationMessage('No machine is attached.');
+      return;
+    }
+    await act(machine);
+    this.tellRecording(machine);
   }
 
   /** Shows the lane of a vCPU or pCPU. */
@@ -72,6 +79,11 @@ export class Schedules {
       this.program.log.error(`${path}: ${describe(error)}`);
       await this.program.complain(`The trace cannot be shown: ${describe(error)}`);
     }
+  }
+
+  /** While the machine is halted the adapter has nothing to tell of a recording that began. */
+  private tellRecording(machine: Machine): void {
+    this.ofMachines.get(machine)?.tell({ event: 'recording', body: {} });
   }
 }
 

@@ -39,6 +39,8 @@ export type Reply = { id: number; body: unknown } | { id: number; error: string 
 export type Notice =
   /** The schedule is known up to the tick `until`. */
   | { event: 'scheduleChanged'; body: { until: number } }
+  /** Recording began or ended; of what was recorded nothing may be known yet. */
+  | { event: 'recording'; body: Record<string, never> }
   /** The machine halted (a cursor is drawn at the schedule's end), or runs again. */
   | { event: 'halted'; body: { halted: boolean } }
   /** This lane shall be shown, a pCPU's without `guest`: asked for from the machine view. */

@@ -254,6 +254,9 @@ export class View {
       case 'scheduleChanged':
         void this.data.grown(notice.body.until);
         break;
+      case 'recording':
+        void this.data.open();
+        break;
       case 'halted':
         this.halt = notice.body.halted ? this.data.until : undefined;
         this.changed();
