@@ -46,9 +46,7 @@ export class Server {
   static async start(folder, { settings = {}, vsix, options = [] } = {}) {
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(join(folder, 'user/User'), { recursive: true });
-    const user = join(folder, 'user/User/settings.json');
-    const write = (more) => writeFileSync(user, JSON.stringify({ ...SETTINGS, ...settings, ...more }, null, 2));
-    write({});
+    writeFileSync(join(folder, 'user/User/settings.json'), JSON.stringify({ ...SETTINGS, ...settings }, null, 2));
     writeFileSync(join(folder, 'config.yaml'), 'auth: none\ncert: false\n');
     const common = [
       join(EDITORS, 'node_modules/code-server/out/node/entry.js'),
@@ -68,8 +66,6 @@ export class Server {
     }
     const port = await freePort();
     const server = new Server(run(['--auth', 'none', '--bind-addr', `127.0.0.1:${port}`, ...options]), port);
-    /** Changes settings, as a user who edits the file does. */
-    server.set = write;
     await server.#healthy();
     return server;
   }

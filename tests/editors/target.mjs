@@ -19,7 +19,7 @@ export class Target {
     mkdirSync(run);
     const ram = join(run, 'ram');
     const log = openSync(join(run, 'qemu.log'), 'w');
-    const environment = { RAM_FILE: ram, XEN_ARGS: 'tbuf_size=64', DOM0_ARGS: 'loglevel=1', DOMU_ARGS: 'loglevel=1 tb.load=1' };
+    const environment = { RAM_FILE: ram, XEN_ARGS: 'tbuf_size=64', DOM0_ARGS: 'loglevel=1 tb.load=1', DOMU_ARGS: 'loglevel=1 tb.load=1' };
     const boot = join(import.meta.dirname, '../live/xen/boot');
     const qemu = spawn(boot, [artefacts, run], {
       env: { ...process.env, ...environment, END_WITH_PARENT: '1' },

@@ -8,10 +8,11 @@ import { Server } from './server.mjs';
 
 const PATIENCE = 90_000;
 
-/** A theme's name, the class VS Code gives its window, and how pictures of it are called. */
+/** A theme's label, the class VS Code gives its window, and how pictures of it are called. The usual one is the last. */
 const THEMES = [
   ['Dark Modern', 'vs-dark', 'dark'],
-  ['Default High Contrast', 'hc-black', 'contrast'],
+  ['Dark High Contrast', 'hc-black', 'contrast'],
+  ['Light Modern', 'vs', 'light'],
 ];
 
 export class Workbench {
@@ -117,15 +118,14 @@ export class Workbench {
     await this.page.screenshot({ path: join(this.pictures, `${name}.png`) });
   }
 
-  /** Takes the same picture in a dark theme and in one of high contrast. */
+  /** Takes the same picture in a dark theme, in one of high contrast and in a light one. */
   async picturesInThemes(name) {
     for (const [theme, kind, suffix] of THEMES) {
-      this.server.set({ 'workbench.colorTheme': theme });
+      await this.command('Preferences: Color Theme');
+      await this.answer(theme);
       await this.until(theme, () => this.page.locator(`.monaco-workbench.${kind}`).isVisible());
       await this.picture(`${name}-${suffix}`);
     }
-    this.server.set({});
-    await this.until('the usual theme', () => this.page.locator('.monaco-workbench.vs').isVisible());
   }
 
   /** The pane of a view in the side bar. */

@@ -19,7 +19,9 @@ const MOST_STEPS = 16;
 /** Until a step that began is seen to have begun, in milliseconds. */
 const STEP = 1500;
 /** How long the machine runs while it is recorded, in milliseconds. */
-const RECORDED = 5000;
+const RECORDED = process.env.HVDAP_HEAVY ? 60_000 : 20_000;
+/** What the status of the schedule says when about 10 ms are seen. */
+const NEAR = /(^|\s)(\d(\.\d+)?|1[0-2](\.\d+)?) ms seen of/;
 
 const target = await Target.boot(artefacts);
 let bench;
@@ -37,7 +39,7 @@ try {
 
   await page.keyboard.press('F5');
   await bench.until('the call stack', () => page.locator(CALL_STACK).isVisible());
-  await bench.widenSideBar(480);
+  await bench.widenSideBar(560);
   for (const title of ['Watch', 'Breakpoints', 'Variables']) {
     await bench.fold(title);
   }
@@ -75,18 +77,30 @@ try {
   await bench.shows('a step into the HVC ends in Xen', STATUS, /Xen · pCPU \d/);
   await bench.picture('xen-hypercall');
 
+  // At the breakpoint it would halt once a second.
+  await bench.command('Debug: Remove All Breakpoints');
   await bench.command('hvdap: Show Schedule');
   await bench.command('hvdap: Start Recording the Schedule');
   await bench.webviewShows('that it is recorded', /Live/);
   await bench.command('Debug: Continue');
   await sleep(RECORDED);
+  await bench.webviewShows('that it grows while the machine runs', /DomU/, /[1-9][\d,]* events so far/);
   await bench.command('Debug: Pause');
   await bench.shows('a halt again', STATUS, /pCPU \d/);
   await bench.webviewShows('schedule', /DomU/, /pCPU 1/);
   await bench.command('Notifications: Clear All Notifications');
   await bench.command('View: Hide Panel');
+  const schedule = bench.webview();
+  await schedule.getByLabel(/^Show all of the time/).click();
   await bench.picture('xen-schedule');
-  await bench.picturesInThemes('xen-schedule');
+  // Around the middle of all.
+  await bench.until('10 ms are seen', async () => {
+    await schedule.getByLabel(/^Zoom in/).click();
+    await sleep(200);
+    return NEAR.test(await schedule.locator('.status').innerText());
+  });
+  await bench.picture('xen-schedule-near');
+  await bench.picturesInThemes('xen-schedule-near');
 } finally {
   await bench?.close();
   target.stop();
