@@ -149,17 +149,19 @@ export class Details {
   private tell(): void {
     const { view } = this;
     const { data, viewport } = view;
+    // Of what is seen, the part that has been recorded.
+    const stretch = { from: Math.max(viewport.from, 0), to: Math.min(viewport.to, data.until) };
     const seen = view.seen().flatMap((line) => (line.kind === 'lane' ? [line.lane] : []));
     const rows = seen.map((lane) => {
       const picture = data.picture.lanes.has(lane.lane) ? data.picture : data.behind;
       const drawn = picture.lanes.get(lane.lane);
-      const times = drawn ? timeInStates(drawn, picture, viewport) : [];
-      const of = (...states: number[]) => percent(states.reduce((sum, state) => sum + (times[state] ?? 0), 0), viewport.to - viewport.from);
+      const times = drawn ? timeInStates(drawn, picture, stretch) : [];
+      const of = (...states: number[]) => percent(states.reduce((sum, state) => sum + (times[state] ?? 0), 0), stretch.to - stretch.from);
       const hit = view.cursor ? view.at({ lane: lane.lane, time: view.cursor.time }) : undefined;
       const now = hit?.kind === 'span' ? stateName(hit.state, lane.kind) : '';
       return [lane.name, of(RUNNING, HYPERVISOR), of(RUNNABLE), of(BLOCKED), of(OFFLINE), of(LOST, UNKNOWN), now];
     });
-    const [from, to] = [moment(view.seconds(viewport.from)), moment(view.seconds(viewport.to))];
+    const [from, to] = [moment(view.seconds(stretch.from)), moment(view.seconds(stretch.to))];
     const head = ['Lane', 'Running', 'Waiting for a core', 'Blocked or idle', 'Offline', 'Not known', 'At the cursor'];
     this.panels.get('lanes')?.replaceChildren(table(`From ${from} to ${to}`, head, rows), ...this.spansAtCursor());
   }
