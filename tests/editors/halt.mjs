@@ -40,7 +40,7 @@ try {
   await bench.shows('stack of courier', '.monaco-editor', /clock_ticks/);
   await bench.picture('halt-other-vm');
 
-  await bench.command('View: Hide Panel');
+  await bench.hidePanel();
   await bench.command('hvdap: Show Schedule');
   await bench.webviewShows('schedule of the saved halt', /blinky/, /courier/);
   await bench.picture('halt-schedule');

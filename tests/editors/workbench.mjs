@@ -112,6 +112,13 @@ export class Workbench {
     this.say(`ok   ${what}`);
   }
 
+  /** Hides the panel, where there is one. */
+  async hidePanel() {
+    if (await this.page.locator('.part.panel').isVisible()) {
+      await this.command('View: Hide Panel');
+    }
+  }
+
   async picture(name) {
     // Animations and late icons.
     await sleep(700);
@@ -121,11 +128,22 @@ export class Workbench {
   /** Takes the same picture in a dark theme, in one of high contrast and in a light one. */
   async picturesInThemes(name) {
     for (const [theme, kind, suffix] of THEMES) {
-      await this.command('Preferences: Color Theme');
-      await this.answer(theme);
-      await this.until(theme, () => this.page.locator(`.monaco-workbench.${kind}`).isVisible());
+      await this.until(theme, () => this.#choosesTheme(theme, kind));
       await this.picture(`${name}-${suffix}`);
     }
+  }
+
+  async #choosesTheme(theme, kind) {
+    const input = this.page.locator('.quick-input-widget input');
+    // A webview that has the focus keeps the first of two keys.
+    await this.page.locator('.debug-call-stack').click({ position: { x: 5, y: 5 } });
+    await this.page.keyboard.press('Control+k');
+    await this.page.keyboard.press('Control+t');
+    await input.fill(theme, { timeout: 3000 });
+    await sleep(500);
+    await this.page.keyboard.press('Enter');
+    await sleep(500);
+    return this.page.locator(`.monaco-workbench.${kind}`).isVisible();
   }
 
   /** The pane of a view in the side bar. */

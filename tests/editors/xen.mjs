@@ -87,9 +87,10 @@ try {
   await bench.webviewShows('that it grows while the machine runs', /DomU/, /[1-9][\d,]* events so far/);
   await bench.command('Debug: Pause');
   await bench.shows('a halt again', STATUS, /pCPU \d/);
+  // A halt shows its source, in the same group of editors.
+  await bench.command('hvdap: Show Schedule');
   await bench.webviewShows('schedule', /DomU/, /pCPU 1/);
-  await bench.command('Notifications: Clear All Notifications');
-  await bench.command('View: Hide Panel');
+  await bench.hidePanel();
   const schedule = bench.webview();
   await schedule.getByLabel(/^Show all of the time/).click();
   await bench.picture('xen-schedule');
