@@ -29,5 +29,7 @@ const licences = ['MIT', 'APACHE'].map((name) => readFileSync(`../LICENSE-${name
 writeFileSync('LICENSE.txt', `Under either of these licences, at your choice.\n\n${licences.join('\n\n')}`);
 
 const vsix = `hvdap-${values.target}.vsix`;
-const vsce = ['--no-dependencies', '--allow-missing-repository', '--target', values.target, '--out', vsix];
+// VS Code shows the README's pictures from the package itself.
+const readme = ['--allow-missing-repository', '--no-rewrite-relative-links'];
+const vsce = ['--no-dependencies', ...readme, '--target', values.target, '--out', vsix];
 execFileSync(process.execPath, ['node_modules/@vscode/vsce/vsce', 'package', ...vsce], { stdio: 'inherit' });
