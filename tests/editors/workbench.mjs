@@ -160,6 +160,18 @@ export class Workbench {
     }
   }
 
+  /** Folds the rows of a tree that have this text, so that there is room for the others. */
+  async foldRows(tree, text) {
+    const rows = this.page.locator(`${tree} .monaco-list-row[aria-expanded="true"]`, { hasText: text });
+    await this.until(`rows with ${text} are folded`, async () => {
+      if ((await rows.count()) > 0) {
+        await rows.first().locator('.monaco-tl-twistie').click({ timeout: 2000 });
+        await sleep(300);
+      }
+      return (await rows.count()) === 0;
+    });
+  }
+
   async unfold(title) {
     const header = this.page.locator(`.pane-header[aria-label^="${title}"]:not(.expanded)`);
     if ((await header.count()) > 0) {

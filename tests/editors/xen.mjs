@@ -55,6 +55,8 @@ try {
   await bench.unfold('Variables');
   await bench.shows('its variables', '.debug-variables', /\bpage\b|\bbuffer\b|\bversion\b/);
   await bench.fold('Variables');
+  await bench.foldRows(CALL_STACK, /^\s*pCPU|paused/i);
+  await bench.shows('three groups at the breakpoint', CALL_STACK, /Xen/, /Dom0/, /DomU/, /major_show/);
   await bench.picture('xen-breakpoint');
 
   // By instructions, which is what a step is while the disassembly has the focus.
@@ -94,7 +96,10 @@ try {
   const schedule = bench.webview();
   await schedule.getByLabel(/^Show all of the time/).click();
   await bench.picture('xen-schedule');
-  // Around the middle of all.
+  // It is zoomed around the cursor, which goes to a preemption.
+  await schedule.getByLabel(/^The next one/).click();
+  await bench.webviewShows('a preemption', /selection|from \d/i);
+  await schedule.getByLabel(/^Show all of the time/).click();
   await bench.until('10 ms are seen', async () => {
     await schedule.getByLabel(/^Zoom in/).click();
     await sleep(200);
