@@ -58,7 +58,7 @@ pub fn project(folder: &Path) -> PathBuf {
     folder.join("hvdap.toml")
 }
 
-/// Its machine description with the command that starts it, at reset, listening on a new socket; `None` where there is no
+/// Its machine description with the command that starts it, held at reset, listening on a new socket; `None` where there is no
 /// QEMU: the test is then skipped.
 ///
 /// # Panics
@@ -72,7 +72,7 @@ pub fn launched() -> Option<(Value, PathBuf)> {
     let mut machine = machine();
     machine["target"] = json!({
         "connect": format!("gdb:unix:{}", socket.display()),
-        "launch": [folder().join("run.sh"), socket],
+        "launch": [folder().join("run.sh"), socket, "-S"],
     });
     Some((machine, socket))
 }

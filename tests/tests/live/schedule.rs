@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use journeys::console::Reader;
 use journeys::journey::XEN;
 use journeys::{Debugger, Presentation, Target, Variant, machine};
 use serde_json::{Value, json};
@@ -110,8 +111,8 @@ fn xen_without_buffers_says_what_to_do() {
     debugger.disconnect();
 }
 
-/// Dom0's vCPUs may run on one core each, and Xen lets whoever runs run on for 50 ms: a wake during DomU's long run has to wait. `why` names
-/// the run that it waits behind, with the numbers that the lanes show.
+/// Dom0's vCPUs may run on one core each, wake often, and Xen lets whoever runs run on for 50 ms: a wake during DomU's long run has to
+/// wait. `why` names the run that it waits behind, with the numbers that the lanes show.
 #[test]
 fn a_pinned_vcpu_waits_behind_a_busy_one() {
     let provoked = "tbuf_size=64 dom0_vcpus_pin sched_ratelimit_us=50000";
@@ -119,6 +120,8 @@ fn a_pinned_vcpu_waits_behind_a_busy_one() {
     let Some(target) = Target::boot(&variant) else {
         return;
     };
+    let wakes = "while :; do sleep 0.01; done & while :; do sleep 0.01; done & echo v$((2+2))v";
+    target.console().run(Reader::Dom0, wakes, "v4v");
     let debugger = Debugger::attach(&target.gdb(), &machine::plain(&target), Presentation::Flat);
     let root = debugger.root();
     root.request("hvdap/traceControl", json!({ "action": "start" }));

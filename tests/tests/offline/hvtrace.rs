@@ -291,12 +291,12 @@ fn an_unknown_hypervisor_is_recorded_too() {
         "-o",
         &file,
     ];
-    let (_, errors) = said(&[&record[..], &["--for", "1s"]].concat());
+    let (_, errors) = said(&[&record[..], &["--for", "3s"]].concat());
     assert!(errors.contains(" 0 lost, in"), "{errors}");
     let (stats, _) = said(&["trace", "stats", &file, "--name", "1=courier"]);
     assert!(
         stats.contains("VM 0/1") && stats.contains("courier/0"),
-        "{stats}"
+        "{errors}{stats}"
     );
     // What the rings held before is not in it, though no account tells when the recording began.
     let (info, _) = said(&["trace", "info", &file, "--json"]);
