@@ -153,7 +153,8 @@ fn a_pinned_vcpu_waits_behind_a_busy_one() {
         let culprit = named(&schedule, busy.party).expect("somebody");
         assert!(milliseconds(wait.end - wait.start) > 0.1, "{why}");
         assert_eq!(why["pcpu"], index, "{why}");
-        assert_eq!(why["core"][0]["who"], culprit, "{why}");
+        let had_it = why["core"].as_array().expect("who had the core");
+        assert!(had_it.iter().any(|one| one["who"] == culprit), "{why}");
         let sentence = why["sentence"].as_str().expect("a sentence");
         let waited = format!("for {:.3} ms", milliseconds(wait.end - wait.start));
         let since = busy.start - schedule["first"].as_u64().expect("a tick");
